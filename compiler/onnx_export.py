@@ -1,0 +1,74 @@
+"""torch -> ONNX fp32, through optimum."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+from compiler.errors import ExportError
+
+__all__ = ["export_onnx"]
+
+_log = logging.getLogger(__name__)
+
+
+def export_onnx(model: Any, path: Path, *, opset: int) -> None:
+    """Write a model as ONNX with inputs ``input_ids`` and ``attention_mask``, output ``logits``.
+
+    Args:
+        model: a ``trainer.model.IntentModel`` in evaluation mode.
+        path: the file to write.
+        opset: ONNX operator set.
+
+    Raises:
+        ExportError: optimum or torch cannot export this architecture.
+    """
+    from optimum.exporters.onnx import export
+    from optimum.exporters.onnx.config import TextEncoderOnnxConfig
+    from optimum.utils import NormalizedTextConfig
+
+    class IntentOnnxConfig(TextEncoderOnnxConfig):  # type: ignore[misc]
+        """Only what the runtime feeds: no token types, a mask for batches."""
+
+        NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
+
+        @property
+        def inputs(self) -> dict[str, dict[int, str]]:
+            axes = {0: "batch", 1: "tokens"}
+            return {"input_ids": axes, "attention_mask": axes}
+
+        @property
+        def outputs(self) -> dict[str, dict[int, str]]:
+            return {"logits": {0: "batch"}}
+
+    configuration = IntentOnnxConfig(model.config, task="text-classification")
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            # torch's tracer warns of every Python condition on a shape; the parity gate,
+            # not the absence of warnings, decides whether the graph is right.
+            warnings.simplefilter("ignore")
+            export(model, configuration, path, opset=opset)
+    except (RuntimeError, ValueError, NotImplementedError) as error:
+        raise ExportError(
+            f"cannot export {model.config.model_type} to ONNX opset {opset}: "
+            f"{str(error).splitlines()[0]}; try another compile.opset",
+            opset=opset,
+        ) from error
+    _strip_host_names(path)
+
+
+def _strip_host_names(path: Path) -> None:
+    # Node doc strings hold source paths of this machine: drop them, so that equal models
+    # are equal bytes everywhere.
+    import onnx
+
+    model = onnx.load(str(path))
+    model.doc_string = ""
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    onnx.save(model, str(path))

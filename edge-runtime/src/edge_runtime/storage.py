@@ -1,0 +1,163 @@
+"""Atomic writing and hashing: a reader sees the old bytes or the new ones, never half."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge_runtime.errors import EdgeError, StorageError
+
+__all__ = [
+    "JSON_ERRORS",
+    "FileEntry",
+    "canonical_json",
+    "file_entries",
+    "file_entry",
+    "replace_folder",
+    "translating_storage_errors",
+    "write_atomically",
+]
+
+JSON_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding foreign bytes as JSON can raise: wrong, not UTF-8, or nested without end."""
+
+_CHUNK_BYTES = 1 << 20
+_OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Libraries in C++ and Rust report a full disk in words, not as an OSError.
+_OUT_OF_SPACE_WORDS = ("no space left on device", "file too large", "disk quota exceeded")
+
+
+class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is known of one file."""
+
+    sha256: str
+    """SHA-256 of the content, 64 lower-case hexadecimal digits."""
+    bytes: int
+    """Size in bytes."""
+
+
+def canonical_json(value: Any) -> bytes:
+    """Encode a value as JSON with a two-space indent and a final newline.
+
+    Keys of mappings are sorted, fields of structs keep their declared order: equal values
+    give equal bytes, so the result can be hashed and compared.
+    """
+    plain = msgspec.json.encode(value, order="deterministic")
+    return msgspec.json.format(plain, indent=2) + b"\n"
+
+
+def file_entry(path: Path) -> FileEntry:
+    """Hash and measure one file.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    size = 0
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                size += len(chunk)
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}", path=path) from error
+    return FileEntry(sha256=digest.hexdigest(), bytes=size)
+
+
+def file_entries(folder: Path, *, leave_out: frozenset[str] = frozenset()) -> dict[str, FileEntry]:
+    """Hash every file below a folder; keys are relative POSIX paths, sorted."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = ((path.relative_to(folder).as_posix(), path) for path in paths)
+    return {name: file_entry(path) for name, path in names if name not in leave_out}
+
+
+@contextlib.contextmanager
+def translating_storage_errors(target: Path) -> Iterator[None]:
+    """Turn a full disk or a refused write below ``target`` into one clear error.
+
+    Raises:
+        StorageError: instead of the engine's or the system's own error.
+    """
+    try:
+        yield
+    except EdgeError:
+        raise
+    except Exception as error:
+        words = str(error).lower()
+        number = error.errno if isinstance(error, OSError) else None
+        if number in _OUT_OF_SPACE or any(word in words for word in _OUT_OF_SPACE_WORDS):
+            raise StorageError(
+                f"the disk is full: cannot write {target}; free some space and run again",
+                path=target,
+            ) from error
+        if isinstance(error, PermissionError) or number == errno.EROFS:
+            raise StorageError(
+                f"cannot write {target}: permission denied; "
+                "choose another folder or mend its rights",
+                path=target,
+            ) from error
+        raise
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a kill leaves the old content or the new, never a part.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with translating_storage_errors(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def replace_folder(folder: Path) -> Iterator[Path]:
+    """Give a new empty folder to fill; put it in the place of ``folder`` at the end.
+
+    When the block fails, the new folder is removed and the old one stays as it was.
+    After a kill the leftovers are removed by the next call for the same folder, and an old
+    folder that was already on its way out is put back.
+
+    Raises:
+        StorageError: the disk is full or the parent folder cannot be written.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    outgoing = folder.with_name(f".{folder.name}.outgoing")
+    with translating_storage_errors(folder):
+        try:
+            _put_back(outgoing, folder)
+            for leftover in (partial, outgoing):
+                shutil.rmtree(leftover, ignore_errors=True)
+            partial.mkdir(parents=True)
+            yield partial
+            if folder.exists():
+                folder.rename(outgoing)
+            partial.rename(folder)
+        except BaseException:
+            _put_back(outgoing, folder)
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    shutil.rmtree(outgoing, ignore_errors=True)
+
+
+def _put_back(outgoing: Path, folder: Path) -> None:
+    # Two renames are needed to replace a folder; this mends what ended between them.
+    if outgoing.exists() and not folder.exists():
+        outgoing.rename(folder)

@@ -1,0 +1,1 @@
+"""Bundles as AWS IoT Greengrass v2 components."""

@@ -1,0 +1,1 @@
+"""The Invoke tasks of components and of the cloud."""

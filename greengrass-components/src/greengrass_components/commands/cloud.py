@@ -1,0 +1,109 @@
+"""Tasks of the namespace ``cloud``: an AWS of one's own, and uploads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
+
+from edge_runtime.console import print_json, reporting_errors, showing_progress
+
+__all__ = ["namespace"]
+
+_FOLDER = "build/cloud"
+
+_HELP = {
+    "folder": "where the emulator's address and log are kept",
+    "json": "print one JSON object",
+}
+
+
+@task(help={**_HELP, "port": "port on loopback; 0 takes a free one"})
+def start(_: Context, *, port: int = 0, folder: str = _FOLDER, json: bool = False) -> None:
+    """Start an AWS emulator; use it with: eval "$(./inv cloud.start)"."""
+    from greengrass_components.emulator import start_emulator
+
+    with reporting_errors():
+        emulator = start_emulator(Path(folder), port=port, keep_running=True)
+        if json:
+            print_json(_description(emulator))
+            return
+        for name, value in emulator.environment.items():
+            print(f"export {name}={value}")
+
+
+@task(help=_HELP)
+def stop(_: Context, *, folder: str = _FOLDER, json: bool = False) -> None:
+    """Stop the AWS emulator; what it holds is gone."""
+    from greengrass_components.emulator import find_emulator
+
+    with reporting_errors():
+        emulator = find_emulator(Path(folder))
+        if emulator is not None:
+            emulator.stop()
+        if json:
+            print_json({"stopped": emulator is not None})
+        else:
+            print("stopped" if emulator else "no emulator is running")
+
+
+@task(help=_HELP)
+def status(_: Context, *, folder: str = _FOLDER, json: bool = False) -> None:
+    """Say whether an AWS emulator is running, and where."""
+    from greengrass_components.emulator import find_emulator
+
+    with reporting_errors():
+        emulator = find_emulator(Path(folder))
+        if json:
+            print_json(_description(emulator) if emulator else {"running": False})
+        elif emulator:
+            print(f"running at {emulator.endpoint} (process {emulator.pid})")
+        else:
+            print("no emulator is running; start one with cloud.start")
+
+
+@task(
+    help={
+        "component": "folder of the component",
+        "bucket": "name of the bucket",
+        "prefix": "folder in the bucket",
+        "json": _HELP["json"],
+    }
+)
+def upload(
+    _: Context,
+    component: str,
+    *,
+    bucket: str,
+    prefix: str = "artifacts/",
+    json: bool = False,
+) -> None:
+    """Upload the artifacts of a component, and compare what was stored."""
+    from greengrass_components.cloud import AwsCloud
+    from greengrass_components.publish import upload_component
+
+    with reporting_errors():
+        with showing_progress() as progress:
+            result = upload_component(
+                Path(component), cloud=AwsCloud(), bucket=bucket, prefix=prefix, progress=progress
+            )
+        if json:
+            print_json(result)
+            return
+        for artifact in result.artifacts:
+            print(f"{'unchanged' if artifact.skipped else 'uploaded'}  {artifact.uri}")
+
+
+def _description(emulator: Any) -> dict[str, Any]:
+    return {
+        "running": True,
+        "endpoint": emulator.endpoint,
+        "pid": emulator.pid,
+        "environment": emulator.environment,
+    }
+
+
+namespace = Collection("cloud", start, stop, status, upload)

@@ -1,0 +1,92 @@
+"""Tasks of the namespace ``component``: build, run."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
+
+from edge_runtime.console import print_json, reporting_errors, showing_progress
+
+__all__ = ["namespace"]
+
+_BUILD = Path("build")
+_CACHE = _BUILD / "cache" / "wheels"
+
+
+@task(
+    help={
+        "bundle": "the bundle's folder",
+        "folder": "the folder to make",
+        "platforms": "processors of the devices: amd64, aarch64, host; several with commas",
+        "json": "print one JSON object",
+    }
+)
+def build(
+    _: Context, bundle: str, folder: str, platforms: str | None = None, *, json: bool = False
+) -> None:
+    """Build the model component and the runtime component, ready to publish or to run."""
+    from greengrass_components.component import build_components
+    from greengrass_components.config import load_component_settings
+
+    with reporting_errors(), showing_progress() as progress:
+        project = Path.cwd()
+        settings = load_component_settings(project_folder=project, flags={"platforms": platforms})
+        artifact = build_components(
+            Path(bundle),
+            Path(folder),
+            settings=settings,
+            project=project,
+            cache=project / _CACHE,
+            progress=progress,
+        )
+    if json:
+        print_json({"folder": folder, "skipped": artifact.skipped, **artifact.document.result})
+        return
+    print(f"{folder}: {'up to date' if artifact.skipped else 'built'}")
+    for built in artifact.document.result["components"]:
+        print(
+            f"  {built['name']} {built['version']}: {built['contents']} files, "
+            f"{built['bytes'] / 1e6:.1f} MB"
+        )
+
+
+@task(
+    help={
+        "folder": "what component.build made",
+        "text": "the question; by default the first golden sample of the bundle",
+        "root": "folder to run in and to keep; by default one that is removed afterwards",
+        "timeout": "seconds until the model must answer",
+        "json": "print one JSON object",
+    }
+)
+def run(
+    _: Context,
+    folder: str,
+    text: str | None = None,
+    root: str | None = None,
+    timeout: int = 60,
+    *,
+    json: bool = False,
+) -> None:
+    """Start both components as a core device would, ask one question, and stop them."""
+    from greengrass_components.local_nucleus_trial import run_components
+
+    with reporting_errors(), tempfile.TemporaryDirectory(prefix="edgewise-nucleus-") as temporary:
+        result = run_components(
+            Path(folder), text=text, root=Path(root or temporary), timeout_s=timeout
+        )
+    if json:
+        print_json(result)
+        return
+    answer = result.answer
+    said = "out of scope" if answer["out_of_scope"] else answer["intent"]
+    print(
+        f"{result.name} {result.version}: {answer['text']!r}: {said} ({answer['confidence']:.1%})"
+    )
+
+
+namespace = Collection("component", build, run)

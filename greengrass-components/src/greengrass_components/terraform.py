@@ -1,0 +1,332 @@
+"""Terraform as a typed object: each command with a timeout, its lines as they come, clear errors.
+
+Built on python-terraform, whose command lines are used and whose way of running them is not:
+it has no timeout, shows nothing before the end, leaves variable files behind, takes any
+misspelt method for a command and passes options that Terraform has since removed.
+
+Terraform works on a copy of the configuration in a folder of its own, which also holds the
+state. The source folder is never written.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import python_terraform
+
+from edge_runtime.storage import canonical_json, translating_storage_errors, write_atomically
+from greengrass_components.child_process import CommandResult, LineSink, run_program
+from greengrass_components.errors import (
+    ProviderUnreachableError,
+    TerraformFailedError,
+    TerraformMissingError,
+    TerraformTimeoutError,
+    TerraformTooOldError,
+)
+from greengrass_components.provider_mirrors import PROVIDER, find_provider_mirrors
+from greengrass_components.terraform_messages import first_error, json_messages, message_text
+
+__all__ = [
+    "StackChanges",
+    "Terraform",
+    "prepare_stack",
+]
+
+logger = logging.getLogger(__name__)
+
+MINIMUM_VERSION = (1, 9, 0)
+"""The oldest Terraform that the configuration and ``init -json`` work with."""
+
+_MINIMUM_TEXT = ".".join(map(str, MINIMUM_VERSION))
+
+VARIABLES_FILE = "edgewise.auto.tfvars.json"
+"""Terraform reads every ``*.auto.tfvars.json`` of its working folder by itself."""
+
+PLUGIN_FOLDER_VARIABLE = "EDGEWISE_TERRAFORM_PLUGIN_DIR"
+"""Environment variable that names a folder of unpacked providers, for machines offline."""
+
+# After an interrupt Terraform finishes the calls under way and saves its state.
+_GRACE_SECONDS = 30.0
+_VARIABLE = re.compile(r'^\s*variable\s+"([^"]+)"', re.MULTILINE)
+_PROVIDER_WORDS = ("provider package", "install provider", "query available provider")
+
+
+class StackChanges(msgspec.Struct, frozen=True):
+    """What a plan would do, or what an apply or destroy did."""
+
+    add: int
+    """Resources created."""
+    change: int
+    """Resources changed in place."""
+    destroy: int
+    """Resources deleted."""
+    actions: tuple[str, ...]
+    """One ``<action> <resource address>`` for each planned change, in Terraform's order."""
+    empty: bool
+    """True when the cloud already is as the configuration says."""
+
+
+def prepare_stack(source: Path, *, work: Path, variables: Mapping[str, Any]) -> None:
+    """Copy a Terraform configuration into a working folder and set its variables.
+
+    Args:
+        source: folder with the root module: its ``*.tf`` files and ``modules/``.
+        work: folder to make or update; a state in it is kept.
+        variables: values by name; they replace those of an earlier call.
+
+    Raises:
+        TerraformFailedError: ``source`` holds no configuration, or not such a variable.
+        StorageError: the working folder cannot be written.
+    """
+    files = {
+        path.relative_to(source): path.read_bytes()
+        for path in (*source.glob("*.tf"), *source.glob("modules/**/*.tf"))
+    }
+    if not files:
+        raise TerraformFailedError(
+            f"no Terraform configuration in {source}: it holds no .tf file", source=source
+        )
+    declared = {
+        name
+        for path, content in files.items()
+        if path.parent == Path()
+        for name in _VARIABLE.findall(content.decode())
+    }
+    # Terraform itself only warns, and goes on without the value.
+    if unknown := sorted(variables.keys() - declared):
+        raise TerraformFailedError(
+            f"no Terraform variable {', '.join(unknown)}; there are {', '.join(sorted(declared))}",
+            unknown=unknown,
+        )
+    with translating_storage_errors(work):
+        work.mkdir(parents=True, exist_ok=True)
+        for path in (*work.glob("*.tf"), *work.glob("modules/**/*.tf")):
+            if path.relative_to(work) not in files:
+                path.unlink()
+    for name, content in files.items():
+        write_atomically(work / name, content)
+    write_atomically(work / VARIABLES_FILE, canonical_json(dict(variables)))
+
+
+class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships no types
+    """Runs Terraform in one working folder, which ``prepare_stack`` has filled."""
+
+    def __init__(
+        self,
+        work: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        on_line: LineSink | None = None,
+        timeout_s: float = 1800.0,
+        binary: str = "terraform",
+    ) -> None:
+        """Choose the folder; nothing runs yet.
+
+        Args:
+            work: the working folder.
+            environment: variables for Terraform; those of this process when left out.
+            on_line: called with each line that Terraform says, while it runs.
+            timeout_s: seconds that one command may take.
+            binary: name or path of the Terraform program.
+        """
+        super().__init__(working_dir=str(work), terraform_bin_path=binary)
+        self._work = work
+        self._binary = binary
+        self._environment = _child_environment(os.environ if environment is None else environment)
+        self._on_line = on_line
+        self._timeout_s = timeout_s
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse what python-terraform would run as a command of that name."""
+        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+
+    def read_state_file(self, file_path: str | None = None) -> None:
+        """Leave the state alone: it is Terraform's, and may not be a file here at all."""
+
+    def version(self) -> str:
+        """Return the version of Terraform, such as ``1.11.4``.
+
+        Raises:
+            TerraformMissingError: there is no such program.
+            TerraformTooOldError: it is older than ``MINIMUM_VERSION``.
+        """
+        result = self.cmd("version", show=False, json=python_terraform.IsFlagged)
+        try:
+            version = str(msgspec.json.decode(result.out)["terraform_version"])
+            numbers = tuple(int(part) for part in version.partition("-")[0].split("."))
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+            # Before 0.13 there was no -json, and the answer was a sentence.
+            version, numbers = "without a readable version", (0,)
+        if numbers < MINIMUM_VERSION:
+            raise TerraformTooOldError(
+                f"Terraform {version} is too old: install {_MINIMUM_TEXT} or newer",
+                version=version,
+            )
+        return version
+
+    def init(self) -> None:
+        """Get modules and providers, from a local mirror where there is one.
+
+        A folder named in ``EDGEWISE_TERRAFORM_PLUGIN_DIR`` is the only one tried. Else a
+        configuration file of the user decides first, and then the mirrors that are found;
+        without such a file the mirrors come first, as in Terraform itself.
+
+        Raises:
+            TerraformMissingError: there is no such program.
+            TerraformTooOldError: it is older than ``MINIMUM_VERSION``.
+            ProviderUnreachableError: neither a mirror nor the registry gave the provider.
+            TerraformFailedError: the configuration is wrong.
+        """
+        self.version()
+        sources = self._provider_sources()
+        for source in sources:
+            options: dict[str, Any] = {} if source is None else {"plugin_dir": source}
+            result = self.cmd("init", input=False, json=python_terraform.IsFlagged, **options)
+            if result.code == 0:
+                logger.info("provider from %s", source or "Terraform's own sources")
+                return
+            reason = first_error(result)
+            if not any(word in reason.lower() for word in _PROVIDER_WORDS):
+                raise TerraformFailedError(f"terraform init failed: {reason}", command="init")
+        raise ProviderUnreachableError(
+            f"Terraform cannot get the provider {PROVIDER} ({reason}); connect to the internet, "
+            f"or set {PLUGIN_FOLDER_VARIABLE} to a folder that holds "
+            f"<host>/{PROVIDER}/<version>/<os>_<arch>/",
+            provider=PROVIDER,
+        )
+
+    def plan(self) -> StackChanges:
+        """Compare the configuration with the cloud; change nothing.
+
+        Raises:
+            TerraformFailedError: Terraform refused; the message has its first error.
+            TerraformTimeoutError: it took longer than ``timeout_s``.
+        """
+        # 0: nothing to do, 2: something to do; both are answers.
+        return self._change("plan", detailed_exitcode=python_terraform.IsFlagged)
+
+    def apply(self) -> StackChanges:
+        """Make the cloud as the configuration says.
+
+        Raises:
+            TerraformFailedError: Terraform refused; the message has its first error.
+            TerraformTimeoutError: it took longer than ``timeout_s``.
+        """
+        return self._change("apply", auto_approve=python_terraform.IsFlagged)
+
+    def destroy(self) -> StackChanges:
+        """Delete everything that the state knows of.
+
+        Raises:
+            TerraformFailedError: Terraform refused; the message has its first error.
+            TerraformTimeoutError: it took longer than ``timeout_s``.
+        """
+        return self._change("destroy", auto_approve=python_terraform.IsFlagged)
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the value of every output by name; empty before the first apply.
+
+        Raises:
+            TerraformFailedError: the state cannot be read.
+        """
+        result = self.cmd("output", show=False, json=python_terraform.IsFlagged)
+        if result.code != 0:
+            raise TerraformFailedError(
+                f"terraform output failed: {first_error(result)}", command="output"
+            )
+        return {name: entry["value"] for name, entry in msgspec.json.decode(result.out).items()}
+
+    def cmd(self, cmd: str, *args: str, show: bool = True, **kwargs: Any) -> CommandResult:
+        """Run any command and wait for it.
+
+        Args:
+            cmd: the command, such as ``"state list"``.
+            args: what follows the options.
+            show: whether ``on_line`` gets its lines.
+            kwargs: options in the notation of python-terraform: ``json=IsFlagged``,
+                ``input=False``, ``plugin_dir=path``.
+
+        Raises:
+            TerraformMissingError: there is no such program.
+            TerraformTimeoutError: it took longer than ``timeout_s`` and was stopped.
+        """
+        try:
+            return run_program(
+                [str(part) for part in self.generate_cmd_string(cmd, *args, **kwargs)],
+                folder=self._work,
+                environment=self._environment,
+                on_line=self._say if show else logger.debug,
+                timeout_s=self._timeout_s,
+                grace_s=_GRACE_SECONDS,
+            )
+        except TimeoutError as error:
+            raise TerraformTimeoutError(
+                f"terraform {cmd} took longer than {self._timeout_s:g} s and was stopped; "
+                f"what it had made is in the state in {self._work}; run it again",
+                command=cmd,
+                timeout_s=self._timeout_s,
+            ) from error
+        except OSError as error:
+            if not self._work.is_dir():
+                raise TerraformFailedError(
+                    f"there is no Terraform folder {self._work}; run infra.init first",
+                    work=self._work,
+                ) from error
+            raise TerraformMissingError(
+                f"cannot run {self._binary!r} ({error.strerror}); install Terraform "
+                f"{_MINIMUM_TEXT} or newer and put it on the PATH",
+                binary=self._binary,
+            ) from error
+        finally:
+            self.temp_var_files.clean_up()
+
+    def _change(self, command: str, **options: Any) -> StackChanges:
+        result = self.cmd(command, input=False, json=python_terraform.IsFlagged, **options)
+        if result.code not in ((0, 2) if command == "plan" else (0,)):
+            raise TerraformFailedError(
+                f"terraform {command} failed: {first_error(result)}", command=command
+            )
+        changes: dict[str, int] = {}
+        actions = []
+        for message in json_messages(result.out):
+            if message.get("type") == "change_summary":
+                changes = message["changes"]
+            elif message.get("type") == "planned_change":
+                change = message["change"]
+                actions.append(f"{change['action']} {change['resource']['addr']}")
+        counts = {key: changes.get(key, 0) for key in ("add", "change", "remove")}
+        return StackChanges(
+            add=counts["add"],
+            change=counts["change"],
+            destroy=counts["remove"],
+            actions=tuple(actions),
+            empty=result.code == 0 if command == "plan" else not any(counts.values()),
+        )
+
+    def _provider_sources(self) -> list[Path | None]:
+        if chosen := self._environment.get(PLUGIN_FOLDER_VARIABLE):
+            return [Path(chosen)]
+        found: list[Path | None] = list(find_provider_mirrors(self._environment))
+        home = Path(self._environment.get("HOME") or Path.home())
+        configured = "TF_CLI_CONFIG_FILE" in self._environment or (home / ".terraformrc").is_file()
+        return [None, *found] if configured else [*found, None]
+
+    def _say(self, line: str) -> None:
+        logger.debug("terraform: %s", line)
+        if self._on_line is not None and (text := message_text(line)):
+            self._on_line(text)
+
+
+def _child_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    child = {**environment, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
+    configuration = child.get("TF_CLI_CONFIG_FILE")
+    # Terraform warns on every command when the file is not there.
+    if configuration is not None and not Path(configuration).is_file():
+        del child["TF_CLI_CONFIG_FILE"]
+    return child

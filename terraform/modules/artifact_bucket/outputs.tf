@@ -1,0 +1,14 @@
+output "name" {
+  description = "Name of the bucket."
+  value       = aws_s3_bucket.this.id
+}
+
+output "arn" {
+  description = "ARN of the bucket."
+  value       = aws_s3_bucket.this.arn
+}
+
+output "policy_json" {
+  description = "Policy of the bucket, as JSON."
+  value       = aws_s3_bucket_policy.this.policy
+}

@@ -1,0 +1,465 @@
+"""Terraform as an object, tried on small real configurations and on the stack itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from greengrass_components.cloud import AwsCloud
+from greengrass_components.emulator import Emulator, start_emulator
+from greengrass_components.errors import (
+    ProviderUnreachableError,
+    TerraformFailedError,
+    TerraformMissingError,
+    TerraformTimeoutError,
+    TerraformTooOldError,
+)
+from greengrass_components.publish import upload_component
+from greengrass_components.terraform import StackChanges, Terraform, prepare_stack
+
+STACK = Path(__file__).parents[2] / "terraform"
+
+terraform_needed = [
+    pytest.mark.terraform,
+    pytest.mark.skipif(shutil.which("terraform") is None, reason="there is no Terraform here"),
+]
+
+# terraform_data is built into Terraform: no provider to fetch, no cloud to call.
+ANSWER = """
+variable "answer" {
+  type    = number
+  default = 42
+}
+
+resource "terraform_data" "this" {
+  input = var.answer
+}
+
+output "answer" {
+  value = terraform_data.this.output
+}
+
+output "words" {
+  value = ["yes", "no"]
+}
+
+output "secret" {
+  value     = "hush"
+  sensitive = true
+}
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "main.tf").write_text(ANSWER)
+    return folder
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    return tmp_path / "work"
+
+
+def ready(source: Path, work: Path, **variables: object) -> Terraform:
+    prepare_stack(source, work=work, variables=variables)
+    terraform = Terraform(work)
+    terraform.init()
+    return terraform
+
+
+def stub(path: Path, script: str) -> str:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+class TestPreparing:
+    def test_the_source_folder_is_not_written(self, source: Path, work: Path) -> None:
+        prepare_stack(source, work=work, variables={"answer": 1})
+
+        assert [path.name for path in source.iterdir()] == ["main.tf"]
+
+    def test_modules_are_copied_and_tests_are_not(self, source: Path, work: Path) -> None:
+        for name in ("modules/one/main.tf", "tests/one.tftest.hcl", ".terraform/x.tf"):
+            (source / name).parent.mkdir(parents=True)
+            (source / name).write_text("")
+
+        prepare_stack(source, work=work, variables={})
+
+        copied = {path.relative_to(work).as_posix() for path in work.rglob("*") if path.is_file()}
+        assert copied == {"main.tf", "modules/one/main.tf", "edgewise.auto.tfvars.json"}
+
+    def test_a_file_that_left_the_source_leaves_the_copy(self, source: Path, work: Path) -> None:
+        (source / "more.tf").write_text("")
+        prepare_stack(source, work=work, variables={})
+        (source / "more.tf").unlink()
+
+        prepare_stack(source, work=work, variables={})
+
+        assert not (work / "more.tf").exists()
+
+    def test_a_state_in_the_copy_is_kept(self, source: Path, work: Path) -> None:
+        prepare_stack(source, work=work, variables={})
+        (work / "terraform.tfstate").write_text("{}")
+
+        prepare_stack(source, work=work, variables={})
+
+        assert (work / "terraform.tfstate").read_text() == "{}"
+
+    def test_a_variable_that_does_not_exist_is_named(self, source: Path, work: Path) -> None:
+        with pytest.raises(TerraformFailedError, match="no Terraform variable anser; there are an"):
+            prepare_stack(source, work=work, variables={"anser": 1})
+
+        assert not work.exists()
+
+    def test_a_folder_without_a_configuration_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(TerraformFailedError, match=f"no Terraform configuration in {tmp_path}"):
+            prepare_stack(tmp_path, work=tmp_path / "work", variables={})
+
+        assert not (tmp_path / "work").exists()
+
+
+class TestProgram:
+    def test_a_missing_program_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(TerraformMissingError, match=r"cannot run 'no-such-terraform'.*install"):
+            Terraform(tmp_path, binary="no-such-terraform").init()
+
+    def test_a_program_that_may_not_be_run_is_named(self, tmp_path: Path) -> None:
+        program = Path(stub(tmp_path / "terraform", "true"))
+        program.chmod(0o644)
+
+        with pytest.raises(TerraformMissingError, match="Permission denied"):
+            Terraform(tmp_path, binary=str(program)).init()
+
+    @pytest.mark.parametrize(
+        "answer",
+        ['{"terraform_version": "1.8.5"}', "Terraform v0.12.31", '{"terraform_version"'],
+    )
+    def test_an_old_program_is_refused(self, tmp_path: Path, answer: str) -> None:
+        binary = stub(tmp_path / "terraform", f"echo '{answer}'")
+
+        with pytest.raises(TerraformTooOldError, match=r"too old: install 1\.9\.0 or newer"):
+            Terraform(tmp_path, binary=binary).init()
+
+    @pytest.mark.parametrize("version", ["1.9.0", "1.11.4", "1.15.0-beta1", "2.0.1"])
+    def test_a_new_program_is_accepted(self, tmp_path: Path, version: str) -> None:
+        binary = stub(tmp_path / "terraform", f"""echo '{{"terraform_version": "{version}"}}'""")
+
+        assert Terraform(tmp_path, binary=binary).version() == version
+
+    def test_a_missing_working_folder_is_not_taken_for_a_missing_program(
+        self, tmp_path: Path
+    ) -> None:
+        with pytest.raises(TerraformFailedError, match=r"run infra\.init first"):
+            Terraform(tmp_path / "nowhere").outputs()
+
+    def test_a_misspelt_method_is_no_command(self, tmp_path: Path) -> None:
+        with pytest.raises(AttributeError, match="aply"):
+            Terraform(tmp_path).aply()
+
+    def test_a_configuration_file_that_is_not_there_is_not_passed_on(self, tmp_path: Path) -> None:
+        binary = stub(tmp_path / "terraform", 'echo "file: $TF_CLI_CONFIG_FILE"')
+        missing = {**os.environ, "TF_CLI_CONFIG_FILE": str(tmp_path / "missing")}
+
+        result = Terraform(tmp_path, binary=binary, environment=missing).cmd("version")
+
+        assert result.out == "file: \n"
+
+    def test_a_configuration_file_that_is_there_is_passed_on(self, tmp_path: Path) -> None:
+        binary = stub(tmp_path / "terraform", 'echo "file: $TF_CLI_CONFIG_FILE"')
+        present = {**os.environ, "TF_CLI_CONFIG_FILE": binary}
+
+        result = Terraform(tmp_path, binary=binary, environment=present).cmd("version")
+
+        assert result.out == f"file: {binary}\n"
+
+    def test_no_variable_file_stays_behind(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        litter = tmp_path / "litter"
+        litter.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(litter))
+        binary = stub(tmp_path / "terraform", 'echo "$@"; exit 1')
+
+        result = Terraform(tmp_path, binary=binary).cmd("plan", var={"answer": 42})
+
+        assert str(litter) in result.out
+        assert list(litter.iterdir()) == []
+
+
+class TestCommands:
+    pytestmark = terraform_needed
+
+    def test_a_plan_counts_and_changes_nothing(self, source: Path, work: Path) -> None:
+        terraform = ready(source, work)
+
+        changes = terraform.plan()
+
+        assert changes == StackChanges(
+            add=1, change=0, destroy=0, actions=("create terraform_data.this",), empty=False
+        )
+        assert terraform.outputs() == {}
+
+    def test_an_apply_gives_outputs_of_every_type(self, source: Path, work: Path) -> None:
+        terraform = ready(source, work, answer=43)
+
+        terraform.apply()
+
+        assert terraform.outputs() == {"answer": 43, "words": ["yes", "no"], "secret": "hush"}
+
+    def test_a_second_apply_and_plan_have_nothing_to_do(self, source: Path, work: Path) -> None:
+        terraform = ready(source, work)
+        terraform.apply()
+
+        assert terraform.apply().empty
+        assert terraform.plan().empty
+
+    def test_a_changed_variable_is_a_change(self, source: Path, work: Path) -> None:
+        ready(source, work, answer=1).apply()
+
+        changes = ready(source, work, answer=2).plan()
+
+        assert (changes.change, changes.empty) == (1, False)
+
+    def test_a_destroy_leaves_nothing(self, source: Path, work: Path) -> None:
+        terraform = ready(source, work)
+        terraform.apply()
+
+        assert terraform.destroy().destroy == 1
+        assert terraform.cmd("state list").out == ""
+
+    def test_progress_is_told_while_terraform_runs(self, source: Path, work: Path) -> None:
+        # The resource is complete only when a line about it has been seen.
+        (source / "main.tf").write_text("""
+            resource "terraform_data" "slow" {
+              provisioner "local-exec" {
+                command = "while [ ! -e go ]; do sleep 0.05; done"
+              }
+            }
+        """)
+        lines: list[str] = []
+
+        def answer(line: str) -> None:
+            lines.append(line)
+            if line == "terraform_data.slow: Creating...":
+                (work / "go").touch()
+
+        prepare_stack(source, work=work, variables={})
+        terraform = Terraform(work, on_line=answer, timeout_s=60)
+        terraform.init()
+        terraform.apply()
+
+        assert "terraform_data.slow: Creating..." in lines
+
+    def test_a_command_that_takes_too_long_is_stopped_and_leaves_no_lock(
+        self, source: Path, work: Path
+    ) -> None:
+        slow = 'resource "terraform_data" "slow" {\n provisioner "local-exec" {\n'
+        slow += ' command = "exec sleep 600"\n }\n}'
+        (source / "slow.tf").write_text(slow)
+        ready(source, work)
+
+        with pytest.raises(
+            TerraformTimeoutError, match=r"apply took longer than 3 s.*run it again"
+        ):
+            Terraform(work, timeout_s=3).apply()
+
+        assert not (work / ".terraform.tfstate.lock.info").exists()
+        (source / "slow.tf").unlink()
+        assert not ready(source, work).apply().empty
+
+    def test_an_error_is_terraforms_own_first_one(self, source: Path, work: Path) -> None:
+        (source / "main.tf").write_text("""
+            variable "answer" {}
+
+            resource "terraform_data" "this" {
+              lifecycle {
+                precondition {
+                  condition     = var.answer == 42
+                  error_message = "The answer is 42."
+                }
+              }
+            }
+        """)
+        terraform = ready(source, work, answer=41)
+
+        with pytest.raises(TerraformFailedError) as raised:
+            terraform.apply()
+
+        assert raised.value.message == (
+            "terraform apply failed: Resource precondition failed in main.tf line 7: "
+            "The answer is 42."
+        )
+
+    def test_a_configuration_that_cannot_be_read_is_no_matter_of_providers(
+        self, source: Path, work: Path
+    ) -> None:
+        (source / "main.tf").write_text("resource {")
+
+        with pytest.raises(TerraformFailedError, match=r"terraform init failed: .*main\.tf line 1"):
+            ready(source, work)
+
+    def test_a_state_that_cannot_be_read_is_an_error(self, source: Path, work: Path) -> None:
+        terraform = ready(source, work)
+        (work / "terraform.tfstate").write_text("no state")
+
+        with pytest.raises(TerraformFailedError, match="terraform output failed: "):
+            terraform.outputs()
+
+    def test_an_empty_mirror_is_a_provider_out_of_reach(self, tmp_path: Path, work: Path) -> None:
+        empty = tmp_path / "empty"
+        empty.mkdir()
+        prepare_stack(STACK, work=work, variables={})
+        terraform = Terraform(
+            work, environment={**os.environ, "EDGEWISE_TERRAFORM_PLUGIN_DIR": str(empty)}
+        )
+
+        with pytest.raises(ProviderUnreachableError) as raised:
+            terraform.init()
+
+        assert "hashicorp/aws" in raised.value.message
+        assert "EDGEWISE_TERRAFORM_PLUGIN_DIR" in raised.value.message
+
+
+@pytest.fixture(scope="module")
+def stack_with_tests(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
+    """The committed configuration with its tests, ready to be checked."""
+    work = tmp_path_factory.mktemp("checks") / "terraform"
+    shutil.copytree(STACK, work, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+    return initialised(Terraform(work))
+
+
+def initialised(terraform: Terraform) -> Terraform:
+    try:
+        terraform.init()
+    except ProviderUnreachableError as error:
+        pytest.skip(error.message)
+    return terraform
+
+
+@pytest.mark.slow
+class TestStackChecks:
+    pytestmark = terraform_needed
+
+    def test_the_files_have_terraforms_own_format(self, stack_with_tests: Terraform) -> None:
+        result = stack_with_tests.cmd("fmt -check -recursive -no-color")
+
+        assert (result.out, result.code) == ("", 0)
+
+    def test_the_configuration_is_valid(self, stack_with_tests: Terraform) -> None:
+        result = stack_with_tests.cmd("validate -no-color")
+
+        assert (result.err, result.code) == ("", 0)
+
+    def test_the_promises_of_the_modules_hold(self, stack_with_tests: Terraform) -> None:
+        result = stack_with_tests.cmd("test -no-color")
+
+        assert result.code == 0, result.out + result.err
+        assert ", 0 failed." in result.out
+
+    def test_the_production_example_can_be_planned(self, stack_with_tests: Terraform) -> None:
+        result = stack_with_tests.cmd(
+            "test -no-color",
+            filter="tests/example.tftest.hcl",
+            var_file="examples/production.tfvars",
+        )
+
+        assert "1 passed, 0 failed." in result.out, result.out + result.err
+
+    def test_every_variable_and_output_is_described(self) -> None:
+        files = [*STACK.rglob("variables.tf"), *STACK.rglob("outputs.tf")]
+        blocks = [
+            block
+            for file in files
+            for block in file.read_text().split("\n}\n")
+            if block.lstrip().startswith(("variable", "output"))
+        ]
+
+        assert len(blocks) > 20
+        assert [block for block in blocks if "  description = " not in block] == []
+
+
+@pytest.fixture
+def emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    with start_emulator(tmp_path / "emulator") as running:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+@pytest.mark.slow
+class TestStack:
+    pytestmark = terraform_needed
+
+    def test_an_endpoint_where_nobody_answers_is_one_line_with_advice(
+        self, work: Path, emulator: Emulator
+    ) -> None:
+        prepare_stack(STACK, work=work, variables={"aws_endpoint": emulator.endpoint})
+        terraform = initialised(Terraform(work))
+        emulator.stop()
+
+        with pytest.raises(TerraformFailedError, match="nothing answers at the endpoint") as raised:
+            terraform.plan()
+
+        assert "\n" not in raised.value.message
+
+    def test_missing_credentials_are_one_line_with_advice(self, tmp_path: Path, work: Path) -> None:
+        # A home of its own holds no credentials; the mirror is found in the real one first.
+        prepare_stack(STACK, work=work, variables={"aws_endpoint": "http://127.0.0.1:9"})
+        initialised(Terraform(work))
+        nobody = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+
+        with pytest.raises(TerraformFailedError, match="sign in to AWS") as raised:
+            Terraform(work, environment=nobody).plan()
+
+        assert "\n" not in raised.value.message
+
+    def test_it_comes_up_keeps_artifacts_and_goes_away_without_a_trace(
+        self, tmp_path: Path, emulator: Emulator
+    ) -> None:
+        component = tmp_path / "component"
+        content = {"model.zip": os.urandom(9_000_000), "runtime.zip": b"", "notes.txt": b"hello\n"}
+        for name, data in content.items():
+            path = component / "artifacts/com.example.Intents/1.0.0" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        work = tmp_path / "work"
+        variables = {"aws_endpoint": emulator.endpoint, "force_destroy": True}
+        prepare_stack(STACK, work=work, variables=variables)
+        terraform = initialised(Terraform(work))
+
+        applied = terraform.apply()
+        assert (applied.add, applied.change, applied.destroy) == (9, 0, 0)
+        assert terraform.plan().empty
+
+        outputs = terraform.outputs()
+        place = {"bucket": outputs["artifact_bucket"], "prefix": outputs["artifact_prefix"]}
+        cloud = AwsCloud()
+        first = upload_component(component, cloud=cloud, **place)
+        assert [artifact.skipped for artifact in first.artifacts] == [False, False, False]
+        for artifact in first.artifacts:
+            stored = b"".join(cloud.read_object(bucket=place["bucket"], key=artifact.key))
+            assert stored == content[Path(artifact.key).name]
+
+        second = upload_component(component, cloud=cloud, **place)
+        assert [artifact.skipped for artifact in second.artifacts] == [True, True, True]
+        s3 = boto3.client("s3")
+        versions = s3.list_object_versions(Bucket=place["bucket"])["Versions"]
+        assert len(versions) == 3
+        head = s3.head_object(Bucket=place["bucket"], Key=first.artifacts[0].key)
+        assert head["ServerSideEncryption"] == "AES256"
+
+        assert terraform.destroy().destroy == 9
+        assert s3.list_buckets()["Buckets"] == []
+        assert boto3.client("iam").list_roles()["Roles"] == []
+        assert boto3.client("iot").list_role_aliases()["roleAliases"] == []
+        s3.close()

@@ -1,0 +1,42 @@
+"""The public surface: every ``__all__`` is sorted and every name in it exists.
+
+Sorted means constants, then classes, then functions, each by name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+PACKAGES = ("compiler", "edge_runtime", "greengrass_components", "trainer")
+
+
+def module_names() -> Iterator[str]:
+    for package in PACKAGES:
+        if importlib.util.find_spec(package) is None:
+            continue
+        yield package
+        found = importlib.import_module(package)
+        for info in pkgutil.walk_packages(found.__path__, prefix=f"{package}."):
+            yield info.name
+
+
+def place(name: str) -> tuple[bool, bool, str]:
+    """What a public name is sorted by."""
+    return not name.isupper(), not name[0].isupper(), name
+
+
+@pytest.fixture(params=sorted(module_names()))
+def module(request: pytest.FixtureRequest) -> ModuleType:
+    return importlib.import_module(request.param)
+
+
+def test_the_public_names_are_sorted_and_exist(module: ModuleType) -> None:
+    public = getattr(module, "__all__", [])
+    assert list(public) == sorted(set(public), key=place)
+    assert [name for name in public if not hasattr(module, name)] == []

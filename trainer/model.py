@@ -1,0 +1,83 @@
+"""The intent model: an encoder, the mean of its token vectors, and one linear head.
+
+The mean is not normalised to length one, because the GGUF graph of llama.cpp has no such
+step: what is trained here is exactly what every exported variant can compute.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from trainer.base_model import BaseModel
+from trainer.errors import BaseModelError
+
+__all__ = ["IntentModel", "IntentOutput", "load_encoder"]
+
+
+class IntentOutput(NamedTuple):
+    """What the model gives; a named tuple, so that exporters see the name."""
+
+    logits: Tensor
+    """Shape (batch, labels)."""
+
+
+class IntentModel(nn.Module):
+    """Encoder, mean pooling, linear head.
+
+    Args:
+        encoder: a transformers encoder whose output has ``last_hidden_state``.
+        labels: how many intents.
+    """
+
+    def __init__(self, encoder: Any, labels: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(encoder.config.hidden_size, labels)
+
+    @property
+    def config(self) -> Any:
+        """The encoder's transformers configuration."""
+        return self.encoder.config
+
+    def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Mean of the token vectors, shape (batch, hidden)."""
+        hidden = self.encoder(
+            input_ids=input_ids, attention_mask=attention_mask
+        ).last_hidden_state
+        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        mean: Tensor = (hidden * mask).sum(dim=1) / mask.sum(dim=1)
+        return mean
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> IntentOutput:
+        """Logits of a padded batch.
+
+        Args:
+            input_ids: int64 of shape (batch, tokens).
+            attention_mask: 1 for tokens, 0 for padding; int64 of the same shape.
+        """
+        return IntentOutput(logits=self.head(self.embed(input_ids, attention_mask)))
+
+
+def load_encoder(base: BaseModel) -> Any:
+    """Load a base model's encoder in float32 on the CPU.
+
+    Raises:
+        BaseModelError: transformers cannot load it.
+    """
+    from transformers import AutoModel
+
+    options: dict[str, Any] = {"local_files_only": True}
+    try:
+        encoder = AutoModel.from_pretrained(base.location, **options)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise BaseModelError(
+            f"transformers cannot load base model {base.name}: {str(error).splitlines()[0]}",
+            name=base.name,
+        ) from error
+    if getattr(encoder, "pooler", None) is not None:
+        # The pooler is a dense layer over the first token; mean pooling never uses it.
+        encoder.pooler = None
+    return encoder.to(torch.float32)

@@ -1,0 +1,95 @@
+"""The JSON form of CLINC150 (Larson et al. 2019): split name -> list of [text, intent].
+
+The splits are ``train``, ``val`` and ``test``, and ``oos_train``, ``oos_val`` and
+``oos_test`` for texts that ask for none of the intents.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from trainer.config import DataSettings
+from trainer.errors import SourceFormatError
+from trainer.utterances.source_file import SourceFile, decode
+from trainer.utterances.utterance import SplitName, Utterance, intent_or_none
+
+__all__ = ["read_clinc"]
+
+_SPLITS: dict[str, SplitName] = {"train": "train", "val": "validation", "test": "test"}
+_OUT_OF_SCOPE_PREFIX = "oos_"
+_PAIR = 2
+
+
+def read_clinc(file: SourceFile, *, settings: DataSettings) -> list[Utterance]:
+    """Read the utterances of a file in the form of CLINC150.
+
+    Raises:
+        SourceFormatError: encoding, syntax, a split's name or an entry is wrong.
+    """
+    document = _read_document(file)
+    utterances: list[Utterance] = []
+    # The file may list its splits in any order; ours does not change with it.
+    for prefix in ("", _OUT_OF_SCOPE_PREFIX):
+        for name, split in _SPLITS.items():
+            entries = document.get(prefix + name, [])
+            source = f"{file.name}, {prefix}{name}"
+            if not isinstance(entries, list):
+                raise SourceFormatError(
+                    f"{source}: expected a list of [text, intent]", source=file.name
+                )
+            for number, entry in enumerate(entries, start=1):
+                if not _is_pair(entry):
+                    raise SourceFormatError(
+                        f"{source}, entry {number}: expected [text, intent], two strings",
+                        source=file.name,
+                        entry=number,
+                    )
+                text, label = entry
+                intent = None if prefix else intent_or_none(label, settings.out_of_scope_labels)
+                utterances.append(
+                    Utterance(
+                        text=text,
+                        intent=intent,
+                        split=split,
+                        group=None,
+                        line=number,
+                        source=source,
+                        unit="entry",
+                    )
+                )
+    return utterances
+
+
+def _read_document(file: SourceFile) -> dict[str, Any]:
+    try:
+        document = json.loads(decode(file))
+    except json.JSONDecodeError as error:
+        raise SourceFormatError(
+            f"{file.name}, line {error.lineno}: malformed JSON ({error.msg} at column "
+            f"{error.colno}); mend that line",
+            source=file.name,
+            line=error.lineno,
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise SourceFormatError(
+            f"{file.name}: a number or a nesting that is too large for a list of utterances",
+            source=file.name,
+        ) from error
+    known = {prefix + name for prefix in ("", _OUT_OF_SCOPE_PREFIX) for name in _SPLITS}
+    if not isinstance(document, dict) or not document or not document.keys() <= known:
+        raise SourceFormatError(
+            f"{file.name} is not in the form of CLINC150: expected one object with the lists "
+            f"{', '.join(sorted(known))}, each of [text, intent]; for one JSON object a line, "
+            "name the file .jsonl",
+            source=file.name,
+        )
+    return document
+
+
+def _is_pair(entry: object) -> bool:
+    return (
+        isinstance(entry, list)
+        and len(entry) == _PAIR
+        and all(isinstance(value, str) for value in entry)
+    )

@@ -1,0 +1,121 @@
+"""Which column or key holds the text, the intent and the split; for CSV and JSONL alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from trainer.config import DataSettings
+from trainer.errors import SourceFormatError
+from trainer.utterances.source_file import SourceFile
+from trainer.utterances.utterance import SplitName, Utterance, intent_or_none
+
+__all__ = ["Columns", "find_columns", "make_utterance"]
+
+_TEXT_NAMES = ("text", "utterance", "sentence", "query")
+_INTENT_NAMES = ("intent", "label", "category", "class")
+_SPLITS: dict[str, SplitName] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+
+
+class Columns(msgspec.Struct, frozen=True):
+    """The names of the columns that are read, as they stand in the source."""
+
+    text: str
+    intent: str
+    split: str | None
+
+
+def find_columns(names: Iterable[str], *, settings: DataSettings, source: str) -> Columns:
+    """Choose among a header's names; upper and lower case are the same.
+
+    Raises:
+        SourceFormatError: there is no text or no intent column.
+    """
+    found = list(names)
+    by_name: dict[str, str] = {}
+    for name in found:
+        by_name.setdefault(name.strip().casefold(), name)
+
+    def choose(kind: str, setting: str | None, known: tuple[str, ...]) -> str:
+        wanted = known if setting is None else (setting,)
+        for name in wanted:
+            if name.casefold() in by_name:
+                return by_name[name.casefold()]
+        looked_for = f"{', '.join(wanted[:-1])} or {wanted[-1]}" if len(wanted) > 1 else wanted[0]
+        has = ", ".join(_shorten(name) for name in found[:10]) or "no columns"
+        raise SourceFormatError(
+            f"{source} has no {kind} column ({looked_for}); it has: {has}; "
+            f"rename one or set data.{kind}_column",
+            source=source,
+            columns=found,
+        )
+
+    return Columns(
+        text=choose("text", settings.text_column, _TEXT_NAMES),
+        intent=choose("intent", settings.intent_column, _INTENT_NAMES),
+        split=by_name.get(settings.split_column.casefold()),
+    )
+
+
+def make_utterance(
+    *,
+    text: object,
+    intent: object,
+    split: object,
+    file: SourceFile,
+    line: int,
+    settings: DataSettings,
+) -> Utterance:
+    """Make an utterance of the values of one row.
+
+    Raises:
+        SourceFormatError: a value is not a string, or names a split that does not exist.
+    """
+    where = f"{file.name}, line {line}"
+    for kind, value in (("text", text), ("intent", intent)):
+        if not isinstance(value, str):
+            raise SourceFormatError(
+                f"{where}: the {kind} must be a string, not {_json_type(value)}",
+                source=file.name,
+                line=line,
+            )
+    return Utterance(
+        text=str(text),
+        intent=intent_or_none(str(intent), settings.out_of_scope_labels),
+        split=file.split or _read_split(split, where),
+        group=None,
+        line=line,
+        source=file.name,
+    )
+
+
+def _read_split(value: object, where: str) -> SplitName | None:
+    if value is None or value == "":
+        return None
+    name = value.strip().casefold() if isinstance(value, str) else ""
+    if name not in _SPLITS:
+        raise SourceFormatError(
+            f"{where}: unknown split {_shorten(repr(value))}; write train, validation or test"
+        )
+    return _SPLITS[name]
+
+
+def _json_type(value: object) -> str:
+    if value is None:
+        return "null"
+    names = {bool: "a boolean", int: "a number", float: "a number", list: "a list"}
+    return names.get(type(value), "an object")
+
+
+def _shorten(name: str) -> str:
+    printable = "".join(character if character.isprintable() else "?" for character in name)
+    return printable if len(printable) <= 40 else printable[:39] + "…"

@@ -1,0 +1,74 @@
+"""JSON lines: one JSON object with a text and an intent a line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from trainer.config import DataSettings
+from trainer.errors import SourceFormatError
+from trainer.utterances.columns import Columns, find_columns, make_utterance
+from trainer.utterances.source_file import SourceFile, decode
+from trainer.utterances.utterance import Utterance
+
+__all__ = ["read_jsonl"]
+
+
+def read_jsonl(file: SourceFile, *, settings: DataSettings) -> list[Utterance]:
+    """Read the utterances of a JSON-lines file; the first object names the keys.
+
+    Raises:
+        SourceFormatError: encoding, keys or syntax are wrong.
+    """
+    utterances = []
+    columns: Columns | None = None
+    # Only a line feed ends a line: a JSON string may hold other Unicode line separators.
+    for line, content in enumerate(decode(file).split("\n"), start=1):
+        if not content.strip():
+            continue
+        row = _read_object(content, file=file, line=line)
+        if columns is None:
+            columns = find_columns(row, settings=settings, source=file.name)
+        for key in (columns.text, columns.intent):
+            if key not in row:
+                raise SourceFormatError(
+                    f"{file.name}, line {line}: there is no {key!r}; every line needs it",
+                    source=file.name,
+                    line=line,
+                )
+        utterances.append(
+            make_utterance(
+                text=row[columns.text],
+                intent=row[columns.intent],
+                split=row.get(columns.split or settings.split_column),
+                file=file,
+                line=line,
+                settings=settings,
+            )
+        )
+    return utterances
+
+
+def _read_object(content: str, *, file: SourceFile, line: int) -> dict[str, Any]:
+    where = f"{file.name}, line {line}"
+    try:
+        value = json.loads(content)
+    except json.JSONDecodeError as error:
+        raise SourceFormatError(
+            f"{where}: malformed JSON ({error.msg} at column {error.colno}); mend that line",
+            source=file.name,
+            line=line,
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise SourceFormatError(
+            f"{where}: a number or a nesting that is too large; a line is a flat JSON object",
+            source=file.name,
+            line=line,
+        ) from error
+    if not isinstance(value, dict):
+        raise SourceFormatError(
+            f'{where}: expected a JSON object such as {{"text": "...", "intent": "..."}}',
+            source=file.name,
+            line=line,
+        )
+    return value

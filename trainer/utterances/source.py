@@ -1,0 +1,209 @@
+"""Where utterances come from: a file or a folder, on this machine or in a bucket."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+
+from edge_runtime.storage import canonical_json
+from trainer.config import DataSettings
+from trainer.errors import SourceFormatError, SourceNotFoundError
+from trainer.utterances.clinc import read_clinc
+from trainer.utterances.csv import read_csv
+from trainer.utterances.jsonl import read_jsonl
+from trainer.utterances.source_file import SourceFile
+from trainer.utterances.utterance import SplitName, Utterance
+
+__all__ = ["Source", "open_source", "parse_source", "read_utterances"]
+
+_TEMPLATE_SUFFIXES = (".yaml", ".yml")
+_TEMPLATE_FOLDER = "sentences"
+_Reader = Callable[..., list[Utterance]]
+_READERS: dict[str, _Reader] = {
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+}
+_SPLIT_STEMS: dict[str, SplitName] = {
+    "train": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+
+
+class Source(msgspec.Struct, frozen=True):
+    """All bytes of a location that utterances are read from."""
+
+    location: str
+    """The path or URI that was asked for."""
+    files: tuple[SourceFile, ...]
+    """The files that count, sorted by name."""
+    digest: str
+    """SHA-256 over the names and bytes of the files, whatever their order."""
+
+
+def open_source(location: str) -> Source:
+    """Fetch the files of a location and hash them, without parsing.
+
+    Args:
+        location: a file; or a folder with ``train``, ``validation`` and ``test`` files (CSV
+            or JSONL), with sentence templates (YAML, at its top or in ``sentences/``), or with
+            templates and a test file. A path, or a URI such as ``s3://bucket/key``.
+
+    Raises:
+        SourceNotFoundError: nothing is there, or it cannot be opened.
+        SourceFormatError: a folder holds nothing that can be read.
+    """
+    with _translating_errors(location):
+        files = tuple(_read_files(_resolve(location), location))
+    hashes = {file.name: hashlib.sha256(file.content).hexdigest() for file in files}
+    digest = hashlib.sha256(canonical_json(hashes)).hexdigest()
+    return Source(location=location, files=files, digest=digest)
+
+
+def parse_source(source: Source, *, settings: DataSettings) -> list[Utterance]:
+    """Read the utterances of a source.
+
+    Raises:
+        SourceFormatError: a file does not follow its format.
+    """
+    templates = [file for file in source.files if _suffix(file) in _TEMPLATE_SUFFIXES]
+    utterances: list[Utterance] = []
+    if templates:
+        # hassil is only imported by those who have templates.
+        from trainer.utterances.templates import read_templates
+
+        utterances += read_templates(templates, settings=settings)
+    for file in source.files:
+        if _suffix(file) not in _TEMPLATE_SUFFIXES:
+            utterances += _reader(file)(file, settings=settings)
+    return utterances
+
+
+def read_utterances(location: str, *, settings: DataSettings) -> list[Utterance]:
+    """Fetch and read the utterances of a path or URI, see ``open_source``.
+
+    Raises:
+        SourceNotFoundError: nothing is there, or it cannot be opened.
+        SourceFormatError: a file does not follow its format.
+    """
+    return parse_source(open_source(location), settings=settings)
+
+
+def _resolve(location: str) -> Any:
+    if "://" not in location:
+        return Path(location).expanduser()
+    # cloudpathlib brings boto3, which takes a while: only for those who need it.
+    from cloudpathlib import AnyPath
+
+    path = AnyPath(location)
+    if isinstance(path, Path):
+        scheme = location.partition("://")[0]
+        raise SourceNotFoundError(
+            f"cannot read {location}: unknown scheme {scheme!r}; give a path or an s3:// URI",
+            location=location,
+        )
+    return path
+
+
+def _read_files(path: Any, location: str) -> Iterator[SourceFile]:
+    if path.is_file():
+        yield SourceFile(name=path.name, content=path.read_bytes())
+        return
+    if not path.is_dir():
+        raise SourceNotFoundError(
+            f"no utterances at {location}: there is no such file or folder; check the path",
+            location=location,
+        )
+    templates = list(_list_templates(path))
+    splits = dict(_list_splits(path, location))
+    if not templates and "train" not in splits:
+        raise SourceFormatError(
+            f"{location} holds nothing to train on; expected train.csv (or .jsonl) with "
+            "validation and test files beside it, or sentence templates (*.yaml); for another "
+            "file give its own path",
+            location=location,
+        )
+    for name, file in templates:
+        yield SourceFile(name=name, content=file.read_bytes())
+    for split, file in sorted(splits.items()):
+        yield SourceFile(name=file.name, content=file.read_bytes(), split=split)
+
+
+def _list_templates(folder: Any) -> Iterator[tuple[str, Any]]:
+    inner = folder / _TEMPLATE_FOLDER
+    for prefix, place in (("", folder), (f"{_TEMPLATE_FOLDER}/", inner)):
+        if place.is_dir():
+            for file in sorted(place.iterdir(), key=lambda file: str(file.name)):
+                if file.suffix.lower() in _TEMPLATE_SUFFIXES and file.is_file():
+                    yield prefix + file.name, file
+
+
+def _list_splits(folder: Any, location: str) -> Iterator[tuple[SplitName, Any]]:
+    taken: dict[SplitName, str] = {}
+    for file in sorted(folder.iterdir(), key=lambda file: str(file.name)):
+        split = _SPLIT_STEMS.get(file.stem.lower())
+        if split is None or file.suffix.lower() not in _READERS or not file.is_file():
+            continue
+        if split in taken:
+            raise SourceFormatError(
+                f"{location} holds two {split} files, {taken[split]} and {file.name}; keep one",
+                location=location,
+            )
+        taken[split] = file.name
+        yield split, file
+
+
+def _suffix(file: SourceFile) -> str:
+    return PurePosixPath(file.name).suffix.lower()
+
+
+def _reader(file: SourceFile) -> _Reader:
+    """Choose a reader by the file's suffix; where that does not tell, by its content."""
+    by_suffix = _READERS.get(_suffix(file))
+    if by_suffix is not None:
+        return by_suffix
+    content = file.content.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if content.startswith(b"{"):
+        try:
+            first = json.loads(content.partition(b"\n")[0])
+        except (ValueError, RecursionError):
+            return read_clinc
+        has_lists = any(isinstance(value, list) for value in first.values())
+        return read_clinc if has_lists else read_jsonl
+    return read_clinc if _suffix(file) == ".json" else read_csv
+
+
+@contextlib.contextmanager
+def _translating_errors(location: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SourceNotFoundError(f"cannot read {location}: {reason}", location=location) from error
+    except Exception as error:
+        if not _is_cloud_error(error):
+            raise
+        reason = " ".join(str(error).split())
+        raise SourceNotFoundError(
+            f"cannot read {location}: {reason}; check the address and your credentials",
+            location=location,
+        ) from error
+
+
+def _is_cloud_error(error: Exception) -> bool:
+    # Looked at by module, so that a local path imports no cloud library.
+    return any(
+        kind.__module__.split(".")[0] in ("botocore", "boto3", "cloudpathlib", "google", "azure")
+        for kind in type(error).__mro__
+    )

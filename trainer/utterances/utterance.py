@@ -1,0 +1,42 @@
+"""One utterance with its intent and the place it was read from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ["SplitName", "Utterance", "intent_or_none"]
+
+SplitName = Literal["train", "validation", "test"]
+
+
+class Utterance(msgspec.Struct, frozen=True):
+    """A text that someone may say, and what it asks for."""
+
+    text: str
+    """The text as the source gives it."""
+    intent: str | None
+    """The label, or ``None`` for a text that asks for none of the intents."""
+    split: SplitName | None
+    """The split that the source puts the text in, or ``None`` when it does not say."""
+    group: str | None
+    """Texts with the same intent and group stay on one side of a split: their template."""
+    line: int
+    """Where the text begins in its source, from 1."""
+    source: str
+    """Name of the file, without the folders above the location that was asked for."""
+    unit: Literal["line", "entry"] = "line"
+    """What ``line`` counts: lines of the file, or entries of a JSON list."""
+
+    @property
+    def place(self) -> str:
+        """Where to find the utterance, for messages: ``train.csv, line 3``."""
+        return f"{self.source}, {self.unit} {self.line}"
+
+
+def intent_or_none(label: str, out_of_scope_labels: tuple[str, ...]) -> str | None:
+    """Strip a label; give ``None`` when it stands for "none of the intents"."""
+    stripped = label.strip()
+    names = {name.casefold() for name in out_of_scope_labels}
+    return None if stripped.casefold() in names else stripped
