@@ -23,8 +23,10 @@ class CompileSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Variants that must pass the gate; another that fails is only left out."""
     opset: Annotated[int, msgspec.Meta(ge=14, le=25)]
     """ONNX operator set."""
+    smoothing: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    """How much of the activations' outliers int8 moves into the weights: 0 little, 1 all."""
     maximum_changed_answers: Share
-    """Largest share of validation utterances whose best intent may differ from torch's."""
+    """Largest share of validation utterances whose answer may differ from torch's."""
     maximum_accuracy_drop: Share
     """Largest loss of validation accuracy against torch."""
     maximum_logit_difference_fp32: Annotated[float, msgspec.Meta(gt=0)]

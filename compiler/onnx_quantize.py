@@ -8,6 +8,7 @@ from pathlib import Path
 
 from compiler.onnx_embedding import quantize_token_table
 from compiler.onnx_smooth import smooth_activations
+from compiler.onnx_split import split_long_products
 
 __all__ = ["quantize_int8"]
 
@@ -18,8 +19,8 @@ def quantize_int8(
     """Write the int8 form of an fp32 graph.
 
     Matrix products run on 8-bit integers: weights with one scale a column, activations
-    with one scale found at each call. Outliers are first moved into the weights, and the
-    token table is stored in 8 bits with one scale a row.
+    with one scale found at each call. Outliers are first moved into the weights, long
+    products split, and the token table is stored in 8 bits with one scale a row.
 
     Args:
         source: the fp32 graph.
@@ -36,8 +37,10 @@ def quantize_int8(
     root_logger.addFilter(_is_not_advice)
     try:
         smooth_activations(source, smoothed, calibration=calibration, strength=smoothing)
+        prepared = onnx.load(str(smoothed))
+        split_long_products(prepared)
         quantize_dynamic(
-            smoothed,
+            prepared,
             target,
             op_types_to_quantize=["MatMul"],
             weight_type=QuantType.QInt8,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -9,64 +10,105 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.config import CompileSettings
+from edge_runtime.scoring import Calibration, in_scope_scores
 
-__all__ = ["Parity", "compare", "refusals"]
+__all__ = ["Parity", "Predictions", "compare", "refusals"]
+
+_OUT_OF_SCOPE = -1
+
+
+class Predictions(msgspec.Struct, frozen=True):
+    """What one form of the model says of a split."""
+
+    logits: NDArray[np.float32]
+    """Shape (utterances, labels)."""
+    calibration: Calibration
+    """Fitted on this form's validation logits."""
+
+    def answers(self) -> NDArray[np.int64]:
+        """The label number that a user gets, or -1 for out of scope, shape (utterances,)."""
+        best: NDArray[np.int64] = self.logits.argmax(axis=1)
+        below = in_scope_scores(self.logits) < self.calibration.threshold
+        return np.where(below, _OUT_OF_SCOPE, best)
 
 
 class Parity(msgspec.Struct, frozen=True):
     """How far a variant is from the torch reference on the same utterances."""
 
     utterances: int
-    """How many were compared."""
+    """How many were compared, in scope and out of scope."""
+    in_scope: int
+    """How many of them have an intent."""
     changed_answers: float
-    """Share whose best intent differs, 0 to 1."""
+    """Share whose answer, an intent or out of scope, differs, 0 to 1."""
+    changed_intents: float
+    """Share of in-scope utterances whose best intent differs, whatever the threshold, 0 to 1."""
     max_logit_difference: float
     """Largest absolute difference of any logit."""
     accuracy: float
-    """The variant's in-scope accuracy, 0 to 1."""
+    """The variant's accuracy in scope, by the largest logit, 0 to 1."""
     reference_accuracy: float
-    """The reference's in-scope accuracy, 0 to 1."""
+    """The reference's accuracy in scope, 0 to 1."""
+    in_scope_rejected: float
+    """Share of in-scope utterances that the variant calls out of scope, 0 to 1."""
+    out_of_scope_recall: float | None
+    """Share of out-of-scope utterances that it finds; ``None`` without such texts."""
 
 
 def compare(
-    variant: NDArray[np.float32],
-    reference: NDArray[np.float32],
+    variant: Predictions,
+    reference: Predictions,
     intents: Sequence[str | None],
     labels: Sequence[str],
 ) -> Parity:
-    """Compare logits of shape (utterances, labels), row by row."""
+    """Compare two forms of a model, utterance by utterance.
+
+    Args:
+        variant: the exported form.
+        reference: torch's.
+        intents: the right intent of each utterance; ``None`` is out of scope.
+        labels: names in the order of the logits.
+    """
     numbers = {label: number for number, label in enumerate(labels)}
-    rows = [row for row, intent in enumerate(intents) if intent is not None]
+    in_scope = np.array([intent is not None for intent in intents], dtype=bool)
     truth = np.array([numbers[intent] for intent in intents if intent is not None])
-    answers, expected = variant.argmax(axis=1), reference.argmax(axis=1)
+    answers, expected = variant.answers(), reference.answers()
+    best = variant.logits.argmax(axis=1)[in_scope]
+    expected_best = reference.logits.argmax(axis=1)[in_scope]
+    rejected = answers == _OUT_OF_SCOPE
     return Parity(
         utterances=len(answers),
+        in_scope=int(in_scope.sum()),
         changed_answers=float((answers != expected).mean()),
-        max_logit_difference=float(np.abs(variant - reference).max()),
-        accuracy=float((answers[rows] == truth).mean()),
-        reference_accuracy=float((expected[rows] == truth).mean()),
+        changed_intents=float((best != expected_best).mean()),
+        max_logit_difference=float(np.abs(variant.logits - reference.logits).max()),
+        accuracy=float((best == truth).mean()),
+        reference_accuracy=float((expected_best == truth).mean()),
+        in_scope_rejected=float(rejected[in_scope].mean()),
+        out_of_scope_recall=None if in_scope.all() else float(rejected[~in_scope].mean()),
     )
 
 
 def refusals(precision: str, parity: Parity, settings: CompileSettings) -> list[str]:
     """Why a variant may not ship; an empty list lets it pass.
 
-    One single changed answer, or one answer less right, always passes: a set of n
-    utterances cannot show a share below 1/n.
+    Shares are rounded up to whole utterances: a small set cannot show a smaller one.
     """
-    reasons = []
-    one = 1.0 / parity.utterances
     if not np.isfinite(parity.max_logit_difference):
-        reasons.append("its logits are not finite")
-    allowed = max(settings.maximum_changed_answers, one)
-    if parity.changed_answers > allowed:
+        return ["its logits are not finite"]
+    reasons = []
+    changed = round(parity.changed_answers * parity.utterances)
+    may_change = math.ceil(settings.maximum_changed_answers * parity.utterances)
+    if changed > may_change:
         reasons.append(
-            f"it changes {parity.changed_answers:.2%} of the answers, at most {allowed:.2%} may"
+            f"it changes {changed} of {parity.utterances} answers, at most {may_change} may"
         )
-    drop = parity.reference_accuracy - parity.accuracy
-    allowed_drop = max(settings.maximum_accuracy_drop, one)
-    if drop > allowed_drop + 1e-12:
-        reasons.append(f"it loses {drop:.2%} of accuracy, at most {allowed_drop:.2%} may be lost")
+    lost = round((parity.reference_accuracy - parity.accuracy) * parity.in_scope)
+    may_lose = math.ceil(settings.maximum_accuracy_drop * parity.in_scope)
+    if lost > may_lose:
+        reasons.append(
+            f"it loses {lost} of {parity.in_scope} in-scope answers, at most {may_lose} may be lost"
+        )
     limit = settings.maximum_logit_difference_fp32
     if precision == "fp32" and parity.max_logit_difference > limit:
         reasons.append(

@@ -63,8 +63,9 @@ def save_model(
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
     configuration = model.config.to_dict()
-    # A path of this machine and the library's version say nothing about the model.
-    for key in ("_name_or_path", "transformers_version"):
+    # A path of this machine, the library's version and the unused head of transformers say
+    # nothing about the model.
+    for key in ("_name_or_path", "transformers_version", "id2label", "label2id"):
         configuration.pop(key, None)
     base_document = {
         "name": base.name,
@@ -82,7 +83,10 @@ def save_model(
 def save_adapter(adapted: Any, folder: Path, *, base: BaseModel) -> None:
     """Write the LoRA adapter alone, in peft's form, with no path of this machine in it."""
     adapted.peft_config["default"].base_model_name_or_path = base.name
-    adapted.save_pretrained(folder / "adapter", safe_serialization=True)
+    # Without a look at the embedding layers: LoRA leaves them alone, and peft would ask the hub.
+    adapted.save_pretrained(
+        folder / "adapter", safe_serialization=True, save_embedding_layers=False
+    )
     (folder / "adapter" / "README.md").unlink(missing_ok=True)
     path = folder / "adapter" / "adapter_config.json"
     configuration = json.loads(path.read_text(encoding="utf-8"))

@@ -36,6 +36,13 @@ class Split(msgspec.Struct, frozen=True):
     intents: list[str | None]
     """The label of each text; ``None`` is out of scope."""
 
+    def in_scope(self) -> Split:
+        """The rows that have an intent."""
+        rows = [row for row, intent in enumerate(self.intents) if intent is not None]
+        return Split(
+            texts=[self.texts[row] for row in rows], intents=[self.intents[row] for row in rows]
+        )
+
 
 class Dataset(msgspec.Struct, frozen=True):
     """A dataset that training reads."""

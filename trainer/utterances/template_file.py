@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator
 from typing import Any
 
@@ -12,6 +13,9 @@ from trainer.errors import SourceFormatError
 from trainer.utterances.source_file import SourceFile, decode
 
 __all__ = ["TemplateBlock", "TemplateFile", "read_template_file"]
+
+
+_BOOLEAN = "tag:yaml.org,2002:bool"
 
 
 class TemplateBlock(msgspec.Struct, frozen=True):
@@ -56,7 +60,11 @@ class _LocatedText(str):
 
 
 class _Loader(yaml.CSafeLoader):
-    """YAML with the lines of strings, which refuses a key that stands twice."""
+    """YAML with the lines of strings, which refuses a key that stands twice.
+
+    As in YAML 1.2 only ``true`` and ``false`` are booleans: "on" and "off" are what people
+    say to a lamp.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -75,6 +83,13 @@ class _Loader(yaml.CSafeLoader):
         return text
 
 
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOLEAN]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    _BOOLEAN, re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _Loader.add_constructor("tag:yaml.org,2002:str", _Loader.construct_located)
 
 
@@ -89,7 +104,9 @@ def read_template_file(file: SourceFile) -> TemplateFile:
         value = yaml.load(content, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        where = file.name if mark is None else f"{file.name}, line {mark.line + 1}"
+        # At the end of the file the mark stands on a line that is not there.
+        last = content.rstrip().count("\n")
+        where = file.name if mark is None else f"{file.name}, line {min(mark.line, last) + 1}"
         problem = getattr(error, "problem", None) or "it cannot be read"
         raise SourceFormatError(
             f"{where}: malformed YAML ({problem}); mend it there", source=file.name

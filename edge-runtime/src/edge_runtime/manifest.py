@@ -38,7 +38,8 @@ class Quality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accuracy: float
     """Share of in-scope test utterances whose best intent is right, 0 to 1."""
     changed_answers: float
-    """Share of held-out utterances whose best intent differs from the reference, 0 to 1."""
+    """Share of held-out utterances whose answer, an intent or out of scope, differs from the
+    reference's, 0 to 1."""
     max_logit_difference: float
     """Largest absolute difference of a logit from the reference."""
 

@@ -1,0 +1,197 @@
+"""Compiled variants -> a bundle: the one thing that a device needs."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from compiler.compile import CompiledVariant, read_compiled
+from compiler.config import BundleSettings
+from edge_runtime.bundle import Bundle, GoldenSample, open_bundle
+from edge_runtime.errors import BundleError
+from edge_runtime.manifest import (
+    MANIFEST_NAME,
+    SCHEMA_VERSION,
+    Golden,
+    Manifest,
+    Quality,
+    Variant,
+    encode_manifest,
+)
+from edge_runtime.scoring import Calibration, probabilities
+from edge_runtime.storage import canonical_json, file_entries, replace_folder, write_atomically
+from trainer.checkpoint import Checkpoint, read_checkpoint
+from trainer.dataset import Dataset, read_dataset
+from trainer.evaluate import Evaluation, read_evaluation
+
+__all__ = ["BundleResult", "make_bundle"]
+
+_REVISION = 1
+_GOLDEN = "golden.jsonl"
+_TOKENIZER = "tokenizer.json"
+_TOOLS = ("gguf", "onnx", "onnxruntime", "optimum-onnx", "peft", "torch", "transformers")
+
+
+class BundleResult(msgspec.Struct, frozen=True):
+    """A finished bundle."""
+
+    bundle: Bundle
+    skipped: bool
+    """True when it was up to date and nothing was done."""
+
+
+def make_bundle(
+    compiled_folder: Path,
+    checkpoint_folder: Path,
+    dataset_folder: Path,
+    evaluation_folder: Path,
+    folder: Path,
+    *,
+    name: str,
+    settings: BundleSettings,
+) -> BundleResult:
+    """Gather variants, tokenizer and golden samples under one manifest.
+
+    Equal inputs give equal bytes: nothing of the time or of this machine goes in, so one
+    version has one content wherever it is built.
+
+    Args:
+        compiled_folder: made by ``compile_checkpoint``.
+        checkpoint_folder: its checkpoint.
+        dataset_folder: its dataset.
+        evaluation_folder: its evaluation.
+        folder: the bundle to write; skipped when it is up to date.
+        name: the model's name.
+        settings: version and self-test.
+
+    Raises:
+        ArtifactError: an input is missing or damaged.
+        StorageError: the folder cannot be written.
+    """
+    compiled, variants = read_compiled(compiled_folder)
+    checkpoint = read_checkpoint(checkpoint_folder)
+    dataset = read_dataset(dataset_folder)
+    evaluation = read_evaluation(evaluation_folder)
+    provenance: dict[str, Any] = {
+        "dataset": dataset.digest,
+        "checkpoint": checkpoint.artifact.digest,
+        "evaluation": evaluation.artifact.digest,
+        "compiled": compiled.digest,
+        "base_model": checkpoint.base_model,
+        "train_settings": checkpoint.artifact.document.settings,
+        "compile_settings": compiled.document.settings,
+        "bundle_settings": msgspec.to_builtins(settings),
+        "tools": {tool: importlib.metadata.version(tool) for tool in _TOOLS},
+        "revision": _REVISION,
+    }
+    provenance["inputs"] = hashlib.sha256(canonical_json([name, provenance])).hexdigest()
+    existing = _existing(folder)
+    if existing is not None and existing.manifest.provenance.get("inputs") == provenance["inputs"]:
+        return BundleResult(bundle=existing, skipped=True)
+    with replace_folder(folder) as partial:
+        for variant in variants:
+            shutil.copyfile(compiled_folder / variant.file, partial / variant.file)
+        shutil.copyfile(checkpoint.tokenizer, partial / _TOKENIZER)
+        samples = _golden_samples(compiled_folder, variants, dataset, evaluation, settings)
+        lines = b"".join(msgspec.json.encode(one, order="deterministic") + b"\n" for one in samples)
+        write_atomically(partial / _GOLDEN, lines)
+        manifest = _manifest(name, variants, checkpoint, partial, settings, provenance)
+        write_atomically(partial / MANIFEST_NAME, encode_manifest(manifest))
+    return BundleResult(bundle=open_bundle(folder), skipped=False)
+
+
+def _existing(folder: Path) -> Bundle | None:
+    try:
+        return open_bundle(folder)
+    except BundleError:
+        return None
+
+
+def _manifest(
+    name: str,
+    variants: tuple[CompiledVariant, ...],
+    checkpoint: Checkpoint,
+    folder: Path,
+    settings: BundleSettings,
+    provenance: dict[str, Any],
+) -> Manifest:
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        digest="",
+        name=name,
+        version=settings.version,
+        labels=checkpoint.labels,
+        text=checkpoint.text,
+        tokenizer=_TOKENIZER,
+        variants=tuple(_variant(variant) for variant in variants),
+        golden=Golden(file=_GOLDEN, tolerance=settings.golden_tolerance),
+        files=file_entries(folder),
+        provenance=provenance,
+    )
+
+
+def _variant(compiled: CompiledVariant) -> Variant:
+    return Variant(
+        name=compiled.name,
+        file=compiled.file,
+        format="gguf" if compiled.format == "gguf" else "onnx",
+        precision=compiled.precision,
+        requires=compiled.requires,
+        bytes=compiled.bytes,
+        calibration=compiled.calibration,
+        quality=Quality(
+            accuracy=compiled.test.accuracy,
+            changed_answers=compiled.test.changed_answers,
+            max_logit_difference=compiled.test.max_logit_difference,
+        ),
+    )
+
+
+def _golden_samples(
+    compiled_folder: Path,
+    variants: tuple[CompiledVariant, ...],
+    dataset: Dataset,
+    evaluation: Evaluation,
+    settings: BundleSettings,
+) -> list[GoldenSample]:
+    """Validation utterances that the reference answers clearly, spread over the intents."""
+    reference = evaluation.logits["validation"]
+    plain = Calibration(temperature=1.0, score="max-logit", threshold=0.0)
+    confidences = probabilities(reference, plain)
+    ordered = np.sort(confidences, axis=1)
+    margins = ordered[:, -1] - ordered[:, -2]
+    best = reference.argmax(axis=1)
+    own = {
+        variant.name: probabilities(
+            np.load(compiled_folder / f"{variant.name}.validation.npy", allow_pickle=False),
+            variant.calibration,
+        )
+        for variant in variants
+    }
+    agreed = np.all([values.argmax(axis=1) == best for values in own.values()], axis=0)
+    clear = [row for row in np.argsort(-margins, kind="stable") if agreed[row]]
+    above = [row for row in clear if margins[row] >= settings.golden_margin]
+    # The clearest of every intent first, then the second clearest, and so on.
+    turns: dict[int, int] = {}
+    ranked = []
+    for row in above or clear[:1]:
+        label = int(best[row])
+        turns[label] = turns.get(label, 0) + 1
+        ranked.append((turns[label], label, int(row)))
+    chosen = [row for _, _, row in sorted(ranked)][: settings.golden_samples]
+    return [
+        GoldenSample(
+            text=dataset.validation.texts[row],
+            intent=dataset.labels[int(best[row])],
+            confidence={
+                variant: round(float(values[row, best[row]]), 6) for variant, values in own.items()
+            },
+        )
+        for row in chosen
+    ]

@@ -1,0 +1,130 @@
+"""Tasks of the namespaces ``compile`` and ``bundle``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
+
+from compiler.config import DEFAULTS, BundleSettings, CompileSettings
+from edge_runtime.console import print_json, reporting_errors, showing_progress
+from edge_runtime.settings import load_settings
+
+__all__ = ["bundling", "compiling"]
+
+_LINE = Path("build") / "smart-home"
+_CHECKPOINT = str(_LINE / "checkpoint")
+_DATASET = str(_LINE / "dataset")
+_EVALUATION = str(_LINE / "evaluation")
+_COMPILED = str(_LINE / "compiled")
+_HELP = {
+    "checkpoint": "what train.run made",
+    "dataset": "what data.build made",
+    "evaluation": "what eval.run made",
+    "json": "print one JSON object",
+}
+
+
+@task(default=True, help={**_HELP, "folder": "the folder for the variants"})
+def run(
+    _: Context,
+    checkpoint: str = _CHECKPOINT,
+    dataset: str = _DATASET,
+    evaluation: str = _EVALUATION,
+    folder: str = _COMPILED,
+    *,
+    json: bool = False,
+) -> None:
+    """Export every variant and prove it against torch; exit 3 when a required one fails."""
+    from compiler.compile import compile_checkpoint
+
+    with reporting_errors(), showing_progress() as progress:
+        settings = load_settings(
+            CompileSettings, "compile", defaults=DEFAULTS, project_folder=Path.cwd()
+        )
+        artifact = compile_checkpoint(
+            Path(checkpoint),
+            Path(dataset),
+            Path(evaluation),
+            Path(folder),
+            settings=settings,
+            progress=progress,
+        )
+    result = artifact.document.result
+    if json:
+        print_json({"folder": folder, "skipped": artifact.skipped, **result})
+        return
+    print(f"{folder}: {'up to date' if artifact.skipped else 'compiled'}")
+    for variant in result["variants"]:
+        test = variant["test"]
+        print(
+            f"  {variant['name']}: {variant['bytes'] / 1e6:.1f} MB, "
+            f"test accuracy {test['accuracy']:.2%}, changed answers "
+            f"{test['changed_answers']:.2%}, logits within {test['max_logit_difference']:.2g}"
+        )
+    for refused in result["refused"]:
+        print(f"  {refused['name']}: refused: {'; '.join(refused['reasons'])}")
+
+
+@task(
+    help={
+        **_HELP,
+        "compiled": "what compile.run made",
+        "folder": "the bundle's folder",
+        "name": "the model's name",
+        "version": "semantic version",
+    }
+)
+def make(
+    _: Context,
+    compiled: str = _COMPILED,
+    checkpoint: str = _CHECKPOINT,
+    dataset: str = _DATASET,
+    evaluation: str = _EVALUATION,
+    folder: str = str(_LINE / "bundle"),
+    name: str = _LINE.name,
+    version: str | None = None,
+    *,
+    json: bool = False,
+) -> None:
+    """Gather variants, tokenizer and golden samples into a bundle."""
+    from compiler.bundle import make_bundle
+
+    with reporting_errors():
+        settings = load_settings(
+            BundleSettings,
+            "bundle",
+            defaults=DEFAULTS,
+            project_folder=Path.cwd(),
+            flags={"version": version},
+        )
+        result = make_bundle(
+            Path(compiled),
+            Path(checkpoint),
+            Path(dataset),
+            Path(evaluation),
+            Path(folder),
+            name=name,
+            settings=settings,
+        )
+    manifest = result.bundle.manifest
+    if json:
+        print_json(
+            {
+                "folder": folder,
+                "skipped": result.skipped,
+                "name": manifest.name,
+                "version": manifest.version,
+                "digest": manifest.digest,
+                "variants": [variant.name for variant in manifest.variants],
+            }
+        )
+        return
+    state = "up to date" if result.skipped else "made"
+    print(f"{folder}: {state}: {manifest.name} {manifest.version}, {manifest.digest[:12]}")
+
+
+compiling = Collection("compile", run)
+bundling = Collection("bundle", make)

@@ -1,0 +1,292 @@
+"""Compiling, on one page: checkpoint -> variants, each proved against the torch reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.calibration import fit_calibration
+from compiler.config import CompileSettings
+from compiler.errors import QualityGateError
+from compiler.parity import Parity, Predictions, compare, refusals
+from compiler.variants import VARIANTS, Export, VariantKind, write_fp32
+from edge_runtime.artifact import Artifact, produce_artifact, read_artifact
+from edge_runtime.console import Progress, no_progress
+from edge_runtime.errors import SettingsError
+from edge_runtime.manifest import Variant
+from edge_runtime.scoring import Calibration
+from edge_runtime.session import open_session
+from edge_runtime.tokenization import Tokenizer
+from trainer.checkpoint import Checkpoint, load_model, read_checkpoint
+from trainer.dataset import Dataset, Split, read_dataset
+from trainer.evaluate import Evaluation, read_evaluation
+
+__all__ = ["CompiledVariant", "Refused", "compile_checkpoint", "read_compiled"]
+
+KIND = "compiled"
+REVISION = 1
+_CALIBRATION_TEXTS = 500
+_SPLITS = ("validation", "test")
+
+
+class CompiledVariant(msgspec.Struct, frozen=True):
+    """A variant that passed its gate."""
+
+    name: str
+    file: str
+    format: str
+    precision: str
+    requires: tuple[str, ...]
+    bytes: int
+    calibration: Calibration
+    """Fitted on this variant's validation logits."""
+    gate: Parity
+    """Against torch on validation: what the gate judged."""
+    test: Parity
+    """Against torch on the test: only reported."""
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """An optional variant that failed its gate, and why."""
+
+    name: str
+    reasons: tuple[str, ...]
+
+
+class _Held(NamedTuple):
+    """Held-out utterances with everything that judging needs."""
+
+    splits: dict[str, Split]
+    token_ids: dict[str, list[list[int]]]
+    reference: dict[str, Predictions]
+
+
+def compile_checkpoint(
+    checkpoint_folder: Path,
+    dataset_folder: Path,
+    evaluation_folder: Path,
+    folder: Path,
+    *,
+    settings: CompileSettings,
+    progress: Progress = no_progress,
+) -> Artifact:
+    """Export every variant of a checkpoint and keep those that are still the same model.
+
+    Args:
+        checkpoint_folder: made by ``trainer.train``.
+        dataset_folder: made by ``trainer.build_dataset``.
+        evaluation_folder: made by ``trainer.evaluate``; holds torch's logits.
+        folder: the folder to write; skipped when it is up to date.
+        settings: which variants, and their gates.
+        progress: told each utterance that a variant answers.
+
+    Raises:
+        QualityGateError: a required variant fails its gate; nothing is written.
+        ExportError: the model cannot be expressed in a format.
+        ArtifactError: an input is missing or damaged.
+        SettingsError: an unknown variant is asked for.
+    """
+    _check_names(settings)
+    checkpoint = read_checkpoint(checkpoint_folder)
+    dataset = read_dataset(dataset_folder)
+    evaluation = read_evaluation(evaluation_folder)
+
+    def make(partial: Path) -> dict[str, Any]:
+        return _compile(checkpoint, dataset, evaluation, partial, settings, progress)
+
+    return produce_artifact(
+        folder,
+        kind=KIND,
+        revision=REVISION,
+        settings=settings,
+        parents={
+            "checkpoint": checkpoint.artifact.digest,
+            "dataset": dataset.digest,
+            "evaluation": evaluation.artifact.digest,
+        },
+        make=make,
+    )
+
+
+def read_compiled(folder: Path) -> tuple[Artifact, tuple[CompiledVariant, ...]]:
+    """Read what ``compile_checkpoint`` wrote.
+
+    Raises:
+        ArtifactError: it is missing, incomplete or damaged.
+    """
+    artifact = read_artifact(folder, KIND)
+    variants = msgspec.convert(artifact.document.result["variants"], tuple[CompiledVariant, ...])
+    return artifact, variants
+
+
+def _compile(
+    checkpoint: Checkpoint,
+    dataset: Dataset,
+    evaluation: Evaluation,
+    folder: Path,
+    settings: CompileSettings,
+    progress: Progress,
+) -> dict[str, Any]:
+    tokenizer = Tokenizer(checkpoint.tokenizer, max_tokens=checkpoint.text.max_tokens)
+    splits: dict[str, Split] = {name: getattr(dataset, name) for name in _SPLITS}
+    held = _Held(
+        splits=splits,
+        token_ids={name: tokenizer.encode_many(split.texts) for name, split in splits.items()},
+        reference=_predictions(evaluation.logits, splits["validation"], checkpoint, settings),
+    )
+    every = max(1, len(dataset.train.texts) // _CALIBRATION_TEXTS)
+    fp32 = folder / VARIANTS["fp32"].file
+    export = Export(
+        model=load_model(checkpoint),
+        fp32=fp32,
+        tokenizer=checkpoint.tokenizer,
+        labels=checkpoint.labels,
+        calibration=tokenizer.encode_many(dataset.train.texts[::every]),
+        settings=settings,
+    )
+    write_fp32(export, fp32)
+    kept: list[CompiledVariant] = []
+    refused: list[Refused] = []
+    for name in settings.variants:
+        kind = VARIANTS[name]
+        path = folder / kind.file
+        if path != fp32:
+            kind.write(export, path)
+        variant, logits = _judge(name, kind, folder, checkpoint, held, settings, progress)
+        reasons = refusals(kind.precision, variant.gate, settings)
+        if not reasons:
+            kept.append(variant)
+            np.save(folder / f"{name}.validation.npy", logits, allow_pickle=False)
+        elif name in settings.required:
+            raise QualityGateError(
+                f"variant {name} is refused: {'; '.join(reasons)}; train longer, loosen the "
+                f"gate in [compile], or leave {name} out of compile.required",
+                variant=name,
+                reasons=reasons,
+            )
+        else:
+            refused.append(Refused(name=name, reasons=tuple(reasons)))
+            if path != fp32:
+                path.unlink()
+    if not any(variant.name == "fp32" for variant in kept):
+        fp32.unlink()
+    return {
+        "variants": kept,
+        "refused": refused,
+        "reference_calibration": held.reference["validation"].calibration,
+    }
+
+
+def _predictions(
+    logits: dict[str, NDArray[np.float32]],
+    validation: Split,
+    checkpoint: Checkpoint,
+    settings: CompileSettings,
+) -> dict[str, Predictions]:
+    calibration = fit_calibration(
+        logits["validation"],
+        validation.intents,
+        checkpoint.labels,
+        in_scope_rejections=settings.in_scope_rejections,
+    )
+    return {
+        name: Predictions(logits=values, calibration=calibration)
+        for name, values in logits.items()
+    }
+
+
+def _judge(
+    name: str,
+    kind: VariantKind,
+    folder: Path,
+    checkpoint: Checkpoint,
+    held: _Held,
+    settings: CompileSettings,
+    progress: Progress,
+) -> tuple[CompiledVariant, NDArray[np.float32]]:
+    logits = _logits(name, kind, folder, checkpoint, held.token_ids, progress)
+    own = _predictions(logits, held.splits["validation"], checkpoint, settings)
+    parity = {
+        split: compare(
+            own[split], held.reference[split], held.splits[split].intents, checkpoint.labels
+        )
+        for split in _SPLITS
+    }
+    variant = CompiledVariant(
+        name=name,
+        file=kind.file,
+        format=kind.format,
+        precision=kind.precision,
+        requires=kind.requires,
+        bytes=(folder / kind.file).stat().st_size,
+        calibration=own["validation"].calibration,
+        gate=parity["validation"],
+        test=parity["test"],
+    )
+    return variant, logits["validation"]
+
+
+def _logits(
+    name: str,
+    kind: VariantKind,
+    folder: Path,
+    checkpoint: Checkpoint,
+    token_ids: dict[str, list[list[int]]],
+    progress: Progress,
+) -> dict[str, NDArray[np.float32]]:
+    # One utterance at a time, as on the device: int8 scales are found per call, so a batch
+    # would give other numbers than the ones that users get.
+    session = open_session(
+        _loadable(name, kind),
+        folder,
+        labels=len(checkpoint.labels),
+        max_tokens=checkpoint.text.max_tokens,
+        threads=1,
+    )
+    total = sum(len(rows) for rows in token_ids.values())
+    done = 0
+    result = {}
+    try:
+        for split, rows in token_ids.items():
+            values = np.zeros((len(rows), len(checkpoint.labels)), dtype=np.float32)
+            for row, ids in enumerate(rows):
+                values[row] = session.logits(ids)
+                done += 1
+                progress(f"judging {name}", done, total, "")
+            result[split] = values
+    finally:
+        session.close()
+    return result
+
+
+def _loadable(name: str, kind: VariantKind) -> Variant:
+    from edge_runtime.manifest import Quality
+
+    return Variant(
+        name=name,
+        file=kind.file,
+        format=kind.format,
+        precision=kind.precision,
+        requires=kind.requires,
+        bytes=0,
+        calibration=Calibration(temperature=1.0, score="max-logit", threshold=0.0),
+        quality=Quality(accuracy=0.0, changed_answers=0.0, max_logit_difference=0.0),
+    )
+
+
+def _check_names(settings: CompileSettings) -> None:
+    known = ", ".join(sorted(VARIANTS))
+    for field in ("variants", "required"):
+        for name in getattr(settings, field):
+            if name not in VARIANTS:
+                raise SettingsError(f"compile.{field}: unknown variant {name!r}; known: {known}")
+    missing = sorted(set(settings.required) - set(settings.variants))
+    if missing:
+        raise SettingsError(
+            f"compile.required names {missing[0]}, which compile.variants leaves out; "
+            "add it there or take it out here"
+        )

@@ -1,0 +1,358 @@
+"""The Invoke root of edgewise: the namespaces, and the whole line on one page.
+
+``inv --list`` shows every task; ``inv --help TASK`` explains one.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
+
+import compiler.commands
+import trainer.commands
+from edge_runtime.console import (
+    Progress,
+    no_progress,
+    print_json,
+    reporting_errors,
+    showing_progress,
+)
+from edge_runtime.errors import SettingsError
+from edge_runtime.settings import load_settings
+from edge_runtime.storage import canonical_json, write_atomically
+from greengrass_components.commands import cloud, component, device, infra
+
+ROOT = Path(__file__).resolve().parent
+BUILD = Path("build")
+NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+LATENCY_REPEATS = 20
+
+Result = TypeVar("Result")
+
+
+class PipelineResult(msgspec.Struct, frozen=True):
+    """What ``build/<name>/pipeline.json`` holds."""
+
+    name: str
+    """The model's name."""
+    seconds: dict[str, float]
+    """Stage -> wall time, in seconds."""
+    skipped: list[str]
+    """Stages that were up to date."""
+    dataset: dict[str, Any]
+    """sha256, intents, train, validation, test: utterances in scope."""
+    test: dict[str, Any]
+    """accuracy, macro_f1, oos_auroc of the trained model on the test."""
+    variants: list[dict[str, Any]]
+    """name, format, precision, bytes, accuracy, changed_answers, max_logit_difference, p50_ms."""
+    component: dict[str, Any]
+    """name, version, and the live answer: text, intent, confidence."""
+
+
+class Stages:
+    """Runs stages one after the other, timing each and telling which were up to date."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.seconds: dict[str, float] = {}
+        self.skipped: list[str] = []
+        self._say = say
+
+    def run(self, name: str, function: Callable[[], Result]) -> Result:
+        """Run one stage; its result may carry ``skipped``."""
+        self._say(f"{name} ...")
+        start = time.monotonic()
+        result = function()
+        self.seconds[name] = round(time.monotonic() - start, 3)
+        if getattr(result, "skipped", False):
+            self.skipped.append(name)
+            self._say(f"{name}: up to date, skipped")
+        else:
+            self._say(f"{name}: {self.seconds[name]:.1f} s")
+        return result
+
+
+def run_pipeline(
+    data: str,
+    name: str,
+    *,
+    test: str | None = None,
+    build: Path = BUILD,
+    say: Callable[[str], None] = lambda _: None,
+    progress: Progress = no_progress,
+) -> PipelineResult:
+    """Data -> train -> eval -> compile -> bundle -> component -> run, skipping what is up to date.
+
+    Args:
+        data: utterances; see ``trainer.dataset.build_dataset``.
+        name: the model's name; everything goes to ``<build>/<name>/``.
+        test: utterances for the test alone.
+        build: parent of all results.
+        say: told a line at the start and the end of each stage.
+        progress: told each step of long work.
+
+    Raises:
+        EdgeError: see the stages.
+    """
+    from compiler.bundle import make_bundle
+    from compiler.compile import compile_checkpoint, read_compiled
+    from compiler.config import DEFAULTS as COMPILER_DEFAULTS
+    from compiler.config import BundleSettings, CompileSettings
+    from compiler.latency import measure_latency
+    from greengrass_components.component import build_components
+    from greengrass_components.config import load_component_settings
+    from greengrass_components.local_nucleus_trial import run_components
+    from trainer.config import DEFAULTS as TRAINER_DEFAULTS
+    from trainer.config import DataSettings, TrainSettings
+    from trainer.dataset import build_dataset
+    from trainer.evaluate import evaluate
+    from trainer.train import train
+
+    if not NAME_PATTERN.fullmatch(name):
+        raise SettingsError(
+            f"the name {name!r} cannot be used: take up to 40 small letters, digits and hyphens"
+        )
+    project = Path.cwd()
+    of_data = load_settings(
+        DataSettings, "data", defaults=TRAINER_DEFAULTS, project_folder=project
+    )
+    of_training = load_settings(
+        TrainSettings, "train", defaults=TRAINER_DEFAULTS, project_folder=project
+    )
+    of_compiling = load_settings(
+        CompileSettings, "compile", defaults=COMPILER_DEFAULTS, project_folder=project
+    )
+    of_bundle = load_settings(
+        BundleSettings, "bundle", defaults=COMPILER_DEFAULTS, project_folder=project
+    )
+    of_components = load_component_settings(project_folder=project)
+    folder = build / name
+    dataset, checkpoint, evaluation = folder / "dataset", folder / "checkpoint", folder / "evaluation"
+    compiled, bundle, components = folder / "compiled", folder / "bundle", folder / "component"
+    stages = Stages(say)
+
+    built = stages.run(
+        "data",
+        lambda: build_dataset(
+            data, dataset, settings=of_data, test_location=test, progress=progress
+        ),
+    )
+    stages.run(
+        "train", lambda: train(dataset, checkpoint, settings=of_training, progress=progress)
+    )
+    judged = stages.run("eval", lambda: evaluate(checkpoint, dataset, evaluation, progress=progress))
+    stages.run(
+        "compile",
+        lambda: compile_checkpoint(
+            checkpoint, dataset, evaluation, compiled, settings=of_compiling, progress=progress
+        ),
+    )
+    bundled = stages.run(
+        "bundle",
+        lambda: make_bundle(
+            compiled, checkpoint, dataset, evaluation, bundle, name=name, settings=of_bundle
+        ),
+    )
+    latency = stages.run(
+        "latency",
+        lambda: measure_latency(
+            bundled.bundle, folder / "latency", repeats=LATENCY_REPEATS, progress=progress
+        ),
+    )
+    stages.run(
+        "component",
+        lambda: build_components(
+            bundle,
+            components,
+            settings=of_components,
+            project=ROOT,
+            cache=project / build / "cache" / "wheels",
+            progress=progress,
+        ),
+    )
+    with tempfile.TemporaryDirectory(prefix="edgewise-nucleus-") as root:
+        live = stages.run("run", lambda: run_components(components, root=Path(root)))
+
+    _, variants = read_compiled(compiled)
+    measured = judged.document.result["test"]
+    counts = built.document.result
+    result = PipelineResult(
+        name=name,
+        seconds=stages.seconds,
+        skipped=stages.skipped,
+        dataset={
+            "sha256": built.digest,
+            **{key: counts[key] for key in ("intents", "train", "validation", "test")},
+        },
+        test={key: measured[key] for key in ("accuracy", "macro_f1", "oos_auroc")},
+        variants=[
+            {
+                "name": variant.name,
+                "format": variant.format,
+                "precision": variant.precision,
+                "bytes": variant.bytes,
+                "accuracy": variant.test.accuracy,
+                "changed_answers": variant.test.changed_answers,
+                "max_logit_difference": variant.test.max_logit_difference,
+                "p50_ms": latency.document.result[variant.name]["p50_ms"],
+            }
+            for variant in variants
+        ],
+        component={
+            "name": live.name,
+            "version": live.version,
+            "answer": {
+                key: live.answer[key] for key in ("text", "intent", "confidence")
+            },
+        },
+    )
+    write_atomically(folder / "pipeline.json", canonical_json(result))
+    return result
+
+
+def print_summary(result: PipelineResult, build: Path = BUILD) -> None:
+    """Print the table that ends a pipeline."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=100)
+    auroc = result.test["oos_auroc"]
+    found = f", out-of-scope AUROC {auroc:.3f}" if auroc is not None else ""
+    console.print(
+        f"\n[bold]{result.name}[/bold]: {result.dataset['intents']} intents, "
+        f"{result.dataset['train']} training and {result.dataset['test']} test utterances; "
+        f"test accuracy {result.test['accuracy']:.2%}, macro-F1 {result.test['macro_f1']:.3f}{found}"
+    )
+    table = Table("variant", "file", "size", "accuracy", "changed answers", "max logit diff.", "p50")
+    for variant in result.variants:
+        table.add_row(
+            variant["name"],
+            f"{variant['format']} {variant['precision']}",
+            f"{variant['bytes'] / 1e6:.1f} MB",
+            f"{variant['accuracy']:.2%}",
+            f"{variant['changed_answers']:.2%}",
+            f"{variant['max_logit_difference']:.2g}",
+            f"{variant['p50_ms']:.2f} ms",
+        )
+    console.print(table)
+    answer = result.component["answer"]
+    said = answer["intent"] or "out of scope"
+    console.print(
+        f"{result.component['name']} {result.component['version']} answered live: "
+        f"{answer['text']!r} -> [bold]{said}[/bold] ({answer['confidence']:.1%})"
+    )
+    times = ", ".join(
+        f"{stage} {seconds:.1f} s{' (skipped)' if stage in result.skipped else ''}"
+        for stage, seconds in result.seconds.items()
+    )
+    console.print(f"{times}; total {sum(result.seconds.values()):.1f} s")
+    console.print(f"results: {build / result.name / 'pipeline.json'}")
+
+
+@task(
+    help={
+        "data": "CSV, JSONL, CLINC150 JSON, sentence templates or a folder; a path or s3:// URI",
+        "test": "utterances for the test alone, in the same forms",
+        "name": "the model's name; results go to build/<name>/",
+        "json": "print one JSON object: the content of pipeline.json",
+    }
+)
+def pipeline(
+    _: Context,
+    data: str = str(trainer.commands.EXAMPLE),
+    test: str | None = None,
+    name: str = "smart-home",
+    *,
+    json: bool = False,
+) -> None:
+    """Run the whole line: utterances in, a live answer from an edge component out."""
+    import sys
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    with reporting_errors(), showing_progress() as progress:
+        result = run_pipeline(data, name, test=test, say=say, progress=progress)
+    if json:
+        print_json(result)
+    else:
+        print_summary(result)
+
+
+@task(
+    help={
+        "quick": "leave out what takes long: the tests marked slow or terraform",
+        "only": "run pytest alone, with this expression for its -k",
+    }
+)
+def test(context: Context, *, quick: bool = False, only: str = "") -> None:
+    """Check style, types and layers, and run the tests."""
+    import os
+    import sys
+
+    environment = {"PYTHONWARNDEFAULTENCODING": "0", "HF_HUB_OFFLINE": "1"}
+    python = f'"{sys.executable}" -m'
+    sources = "inv tasks.py trainer compiler edge-runtime/src greengrass-components tests"
+    checks = [
+        ("ruff check", f"{python} ruff check --quiet ."),
+        ("ruff format", f"{python} ruff format --quiet --check ."),
+        ("mypy", f"{python} mypy --no-error-summary trainer compiler tasks.py "
+         "edge-runtime/src/edge_runtime greengrass-components/src/greengrass_components"),
+        ("import-linter", f'"{Path(sys.executable).with_name("lint-imports")}" --no-logo'),
+    ]  # fmt: skip
+    _ = sources
+    suites = [("pytest, the quick part", '-m "not slow and not terraform"')]
+    if not quick:
+        suites.append(("pytest, the slow part", '-m "slow or terraform"'))
+    if only:
+        checks, suites = [], [("pytest", f'-k "{only}"')]
+    steps = checks + [(title, f"{python} pytest -q {flags}") for title, flags in suites]
+    with context.cd(str(ROOT)):
+        for title, command in steps:
+            start = time.monotonic()
+            print(f"== {title}", flush=True)
+            done = context.run(command, env={**os.environ, **environment}, warn=True, pty=False)
+            print(f"== {title}: {time.monotonic() - start:.0f} s", flush=True)
+            if done is None or done.exited:
+                raise SystemExit(1)
+
+
+@task(help={"json": "print one JSON object"})
+def doctor(_: Context, *, json: bool = False) -> None:
+    """Tell what this machine has and what is missing, without changing anything."""
+    from greengrass_components.doctor import examine
+
+    with reporting_errors():
+        findings = examine(ROOT)
+    if json:
+        print_json({"findings": findings})
+    else:
+        for finding in findings:
+            mark = {"ok": "ok     ", "missing": "MISSING", "optional": "-      "}[finding.state]
+            print(f"{mark} {finding.what}: {finding.detail}")
+    if any(finding.state == "missing" for finding in findings):
+        raise SystemExit(1)
+
+
+namespace = Collection(
+    pipeline,
+    test,
+    doctor,
+    trainer.commands.data,
+    trainer.commands.training,
+    trainer.commands.evaluation,
+    compiler.commands.compiling,
+    compiler.commands.bundling,
+    component.namespace,
+    device.namespace,
+    infra.namespace,
+    cloud.namespace,
+)

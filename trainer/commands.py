@@ -1,0 +1,144 @@
+"""Tasks of the namespaces ``data``, ``train`` and ``eval``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
+
+from edge_runtime.console import print_json, reporting_errors, showing_progress
+from edge_runtime.settings import load_settings
+from trainer.config import DEFAULTS, DataSettings, TrainSettings
+
+__all__ = ["EXAMPLE", "data", "evaluation", "training"]
+
+EXAMPLE = Path(__file__).parent / "examples" / "smart_home"
+_BUILD = Path("build")
+_DATA_HELP = "CSV, JSONL, CLINC150 JSON, sentence templates or a folder of them; a path or s3:// URI"
+
+
+@task(
+    help={
+        "data": _DATA_HELP,
+        "test": "utterances for the test alone, in the same forms",
+        "folder": "the dataset's folder",
+        "seed": "seed of splits and template samples",
+        "json": "print one JSON object",
+    }
+)
+def build(
+    _: Context,
+    data: str = str(EXAMPLE),
+    test: str | None = None,
+    folder: str = str(_BUILD / "smart-home" / "dataset"),
+    seed: int | None = None,
+    *,
+    json: bool = False,
+) -> None:
+    """Read, check and split utterances into a dataset."""
+    from trainer.dataset import build_dataset
+
+    with reporting_errors(), showing_progress() as progress:
+        settings = load_settings(
+            DataSettings,
+            "data",
+            defaults=DEFAULTS,
+            project_folder=Path.cwd(),
+            flags={"seed": seed},
+        )
+        artifact = build_dataset(
+            data, Path(folder), settings=settings, test_location=test, progress=progress
+        )
+    result = artifact.document.result
+    if json:
+        print_json({"folder": folder, "skipped": artifact.skipped, **result})
+        return
+    state = "up to date" if artifact.skipped else "built"
+    print(
+        f"{folder}: {state}: {result['intents']} intents, {result['train']} training, "
+        f"{result['validation']} validation, {result['test']} test utterances"
+    )
+
+
+@task(
+    default=True,
+    help={
+        "dataset": "what data.build made",
+        "folder": "the checkpoint's folder",
+        "base_model": "all-MiniLM-L6-v2 (embedded), a folder, or a hub id",
+        "epochs": "passes over the training utterances",
+        "seed": "seed of the training",
+        "json": "print one JSON object",
+    },
+)
+def run(
+    _: Context,
+    dataset: str = str(_BUILD / "smart-home" / "dataset"),
+    folder: str = str(_BUILD / "smart-home" / "checkpoint"),
+    base_model: str | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    *,
+    json: bool = False,
+) -> None:
+    """Fine-tune a base model on a dataset."""
+    from trainer.train import train
+
+    with reporting_errors(), showing_progress() as progress:
+        settings = load_settings(
+            TrainSettings,
+            "train",
+            defaults=DEFAULTS,
+            project_folder=Path.cwd(),
+            flags={"base_model": base_model, "epochs": epochs, "seed": seed},
+        )
+        artifact = train(Path(dataset), Path(folder), settings=settings, progress=progress)
+    result = artifact.document.result
+    if json:
+        print_json({"folder": folder, "skipped": artifact.skipped, **result})
+        return
+    state = "up to date" if artifact.skipped else "trained"
+    print(f"{folder}: {state}: {result['intents']} intents, {result['utterances']} utterances")
+
+
+@task(
+    default=True,
+    name="run",
+    help={
+        "checkpoint": "what train.run made",
+        "dataset": "what data.build made",
+        "folder": "the evaluation's folder",
+        "json": "print one JSON object",
+    },
+)
+def evaluate_checkpoint(
+    _: Context,
+    checkpoint: str = str(_BUILD / "smart-home" / "checkpoint"),
+    dataset: str = str(_BUILD / "smart-home" / "dataset"),
+    folder: str = str(_BUILD / "smart-home" / "evaluation"),
+    *,
+    json: bool = False,
+) -> None:
+    """Measure a checkpoint on validation and test."""
+    from trainer.evaluate import evaluate
+
+    with reporting_errors(), showing_progress() as progress:
+        artifact = evaluate(Path(checkpoint), Path(dataset), Path(folder), progress=progress)
+    result = artifact.document.result
+    if json:
+        print_json({"folder": folder, "skipped": artifact.skipped, **result})
+        return
+    for split, measures in result.items():
+        auroc = measures["oos_auroc"]
+        told = f", out-of-scope AUROC {auroc:.3f}" if auroc is not None else ""
+        print(
+            f"{split}: accuracy {measures['accuracy']:.2%}, "
+            f"macro-F1 {measures['macro_f1']:.3f}{told}"
+        )
+
+
+data = Collection("data", build)
+training = Collection("train", run)
+evaluation = Collection("eval", evaluate_checkpoint)
