@@ -1,0 +1,1 @@
+"""Checkpoint -> bundle: export, quantise, prove, gather."""

@@ -194,8 +194,7 @@ def _predictions(
         in_scope_rejections=settings.in_scope_rejections,
     )
     return {
-        name: Predictions(logits=values, calibration=calibration)
-        for name, values in logits.items()
+        name: Predictions(logits=values, calibration=calibration) for name, values in logits.items()
     }
 
 

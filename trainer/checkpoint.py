@@ -60,7 +60,9 @@ def save_model(
     """Write everything of a merged model but the adapter."""
     from safetensors.torch import save_file
 
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    state = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
+    }
     save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
     configuration = model.config.to_dict()
     # A path of this machine, the library's version and the unused head of transformers say

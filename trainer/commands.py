@@ -16,7 +16,9 @@ __all__ = ["EXAMPLE", "data", "evaluation", "training"]
 
 EXAMPLE = Path(__file__).parent / "examples" / "smart_home"
 _BUILD = Path("build")
-_DATA_HELP = "CSV, JSONL, CLINC150 JSON, sentence templates or a folder of them; a path or s3:// URI"
+_DATA_HELP = (
+    "CSV, JSONL, CLINC150 JSON, sentence templates or a folder of them; a path or s3:// URI"
+)
 
 
 @task(

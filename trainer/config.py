@@ -71,7 +71,7 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Logit of a text that lies exactly on its class mean, before the first step."""
     lora_rank: Annotated[int, msgspec.Meta(ge=1, le=1024)]
     """Rank of the adapter's matrices."""
-    lora_alpha: Annotated[float, msgspec.Meta(gt=0, le=4096)]
+    lora_alpha: Annotated[int, msgspec.Meta(ge=1, le=4096)]
     """The adapter's product is scaled by alpha / rank."""
     lora_dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)]
     """Dropout before the adapter."""

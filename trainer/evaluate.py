@@ -1,4 +1,4 @@
-"""Judging a checkpoint on held-out utterances, and keeping the reference that variants must match."""
+"""Judging a checkpoint on held-out utterances; its logits are what variants must match."""
 
 from __future__ import annotations
 

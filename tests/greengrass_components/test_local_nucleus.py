@@ -3,6 +3,9 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -472,3 +475,35 @@ def test_a_variable_without_a_value_is_not_passed_over(tmp_path: Path) -> None:
 
     with pytest.raises(NucleusError, match="configuration:/nope"):
         substitute("x {configuration:/nope}", places=places, device=host_device(), configuration={})
+
+
+def test_a_killed_nucleus_leaves_no_component_running() -> None:
+    holder = textwrap.dedent(
+        """
+        import subprocess, sys, time
+        from greengrass_components.local_nucleus_process import _ending_with_this_process
+        child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+        with _ending_with_this_process(child.pid):
+            print(child.pid, flush=True)
+            time.sleep(60)
+        """
+    )
+    nucleus = subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE, text=True)
+    assert nucleus.stdout is not None
+    component = int(nucleus.stdout.readline())
+
+    nucleus.kill()
+    nucleus.communicate()
+
+    deadline = time.monotonic() + 10
+    while _is_alive(component) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _is_alive(component)
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import logging
 import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -133,13 +134,14 @@ class ComponentLife:
                 start_new_session=True,
             )
             self._process = process
-        if while_it_runs is not None:
-            self._enter(while_it_runs)
-        try:
-            code = process.wait(script.timeout_s)
-            problem = f"ended with exit code {code}" if code else ""
-        except subprocess.TimeoutExpired:
-            problem = f"took longer than {script.timeout_s:g} s and was stopped"
+        with _ending_with_this_process(process.pid):
+            if while_it_runs is not None:
+                self._enter(while_it_runs)
+            try:
+                code = process.wait(script.timeout_s)
+                problem = f"ended with exit code {code}" if code else ""
+            except subprocess.TimeoutExpired:
+                problem = f"took longer than {script.timeout_s:g} s and was stopped"
         with self._changed:
             # Whatever the script left behind goes with it.
             _signal_group(process.pid, signal.SIGKILL)
@@ -161,3 +163,24 @@ def _signal_group(process_id: int, number: signal.Signals) -> None:
         os.killpg(process_id, number)
     except ProcessLookupError:
         return
+
+
+@contextlib.contextmanager
+def _ending_with_this_process(group: int) -> Iterator[None]:
+    """Kill a process group when this process is killed itself and cannot.
+
+    A guard waits at the end of a pipe that only this process holds open; the kernel closes
+    it whatever way this process goes.
+    """
+    guard = subprocess.Popen(
+        ["/bin/sh", "-c", "cat > /dev/null; kill -KILL -- -$1", "guard", str(group)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        _signal_group(guard.pid, signal.SIGKILL)
+        guard.communicate()

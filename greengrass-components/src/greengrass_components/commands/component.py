@@ -10,6 +10,7 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors, showing_progress
+from greengrass_components.commands.checkout import CHECKOUT
 
 __all__ = ["namespace"]
 
@@ -33,14 +34,15 @@ def build(
     from greengrass_components.config import load_component_settings
 
     with reporting_errors(), showing_progress() as progress:
-        project = Path.cwd()
-        settings = load_component_settings(project_folder=project, flags={"platforms": platforms})
+        settings = load_component_settings(
+            project_folder=Path.cwd(), flags={"platforms": platforms}
+        )
         artifact = build_components(
             Path(bundle),
             Path(folder),
             settings=settings,
-            project=project,
-            cache=project / _CACHE,
+            project=CHECKOUT,
+            cache=Path.cwd() / _CACHE,
             progress=progress,
         )
     if json:

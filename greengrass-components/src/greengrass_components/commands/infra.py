@@ -14,13 +14,14 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors
+from greengrass_components.commands.checkout import CHECKOUT
 
 if TYPE_CHECKING:
     from greengrass_components.terraform import StackChanges, Terraform
 
 __all__ = ["namespace"]
 
-_SOURCE = Path(__file__).resolve().parents[4] / "terraform"
+_SOURCE = CHECKOUT / "terraform"
 _WORK = "build/infra"
 
 _HELP = {
