@@ -78,7 +78,9 @@ def test_a_base_model_without_a_tokenizer_is_refused(
     copy = tmp_path / "base"
     shutil.copytree(tiny_base_model, copy)
     (copy / "tokenizer.json").unlink()
-    assert workspace.inv("data.build", "--data", str(tiny_utterances), "--folder", "d").returncode == 0
+    assert (
+        workspace.inv("data.build", "--data", str(tiny_utterances), "--folder", "d").returncode == 0
+    )
 
     done = workspace.inv("train", "--dataset", "d", "--folder", "c", "--base-model", str(copy))
 

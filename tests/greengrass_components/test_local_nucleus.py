@@ -493,17 +493,7 @@ def test_a_killed_nucleus_leaves_no_component_running() -> None:
     component = int(nucleus.stdout.readline())
 
     nucleus.kill()
-    nucleus.communicate()
+    nucleus.wait()
+    nucleus.stdout.close()
 
-    deadline = time.monotonic() + 10
-    while _is_alive(component) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not _is_alive(component)
-
-
-def _is_alive(process_id: int) -> bool:
-    try:
-        state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
+    wait_for(lambda: not is_alive(component))

@@ -173,7 +173,7 @@ def _ending_with_this_process(group: int) -> Iterator[None]:
     it whatever way this process goes.
     """
     guard = subprocess.Popen(
-        ["/bin/sh", "-c", "cat > /dev/null; kill -KILL -- -$1", "guard", str(group)],
+        ["/bin/sh", "-c", 'cat > /dev/null; kill -s KILL -- "-$1"', "guard", str(group)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
