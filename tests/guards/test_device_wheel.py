@@ -43,7 +43,7 @@ def test_the_wheel_alone_in_an_empty_environment_answers(
         python=version,
         cache=ROOT / "build" / "cache" / "wheels",
     )
-    wheels.append(build_runtime_wheel(ROOT, tmp_path / "wheel"))
+    wheels.append(build_runtime_wheel(ROOT / "edge-runtime", tmp_path / "wheel"))
     unpack_wheels(wheels, environment / "lib" / f"python{version}" / "site-packages")
 
     done = subprocess.run(
