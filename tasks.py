@@ -230,7 +230,8 @@ def print_summary(result: PipelineResult, build: Path = BUILD) -> None:
     console.print(
         f"\n[bold]{result.name}[/bold]: {result.dataset['intents']} intents, "
         f"{result.dataset['train']} training and {result.dataset['test']} test utterances; "
-        f"test accuracy {result.test['accuracy']:.2%}, macro-F1 {result.test['macro_f1']:.3f}{found}"
+        f"test accuracy {result.test['accuracy']:.2%}, "
+        f"macro-F1 {result.test['macro_f1']:.3f}{found}"
     )
     table = Table(
         "variant", "file", "size", "accuracy", "changed answers", "max logit diff.", "p50"

@@ -21,8 +21,8 @@ class CompileSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Names from ``compiler.compile.VARIANTS``, in the order a device tries them."""
     required: tuple[str, ...]
     """Variants that must pass the gate; another that fails is only left out."""
-    opset: Annotated[int, msgspec.Meta(ge=14, le=25)]
-    """ONNX operator set."""
+    opset: Annotated[int, msgspec.Meta(ge=14, le=20)]
+    """ONNX operator set; 20 is the last that torch's tracing exporter writes."""
     smoothing: Annotated[float, msgspec.Meta(ge=0, le=1)]
     """How much of the activations' outliers int8 moves into the weights: 0 little, 1 all."""
     maximum_changed_answers: Share

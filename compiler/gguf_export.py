@@ -25,6 +25,7 @@ __all__ = ["export_gguf_q8_0"]
 _ARCHITECTURE = "bert"
 _RANK = 4
 _MEAN = 1
+_BLOCK = 32
 _WORD_START = "\u2581"
 
 _EMBEDDINGS = {
@@ -62,7 +63,8 @@ def export_gguf_q8_0(
         name: the model's name, for the file's metadata.
 
     Raises:
-        ExportError: the encoder or the tokenizer is of another kind.
+        ExportError: the encoder or the tokenizer is of another kind, or of sizes that q8_0
+            cannot pack.
     """
     import gguf
 
@@ -73,7 +75,15 @@ def export_gguf_q8_0(
             "leave q8_0 out of compile.variants and compile.required",
             model_type=configuration.model_type,
         )
-    tokens = _vocabulary(tokenizer)
+    for field in ("hidden_size", "intermediate_size"):
+        if getattr(configuration, field) % _BLOCK:
+            raise ExportError(
+                f"q8_0 packs {_BLOCK} numbers at a time, the encoder's {field} is "
+                f"{getattr(configuration, field)}; leave q8_0 out of compile.variants and "
+                "compile.required",
+                field=field,
+            )
+    tokens = _vocabulary(tokenizer, rows=configuration.vocab_size)
     writer = gguf.GGUFWriter(path, _ARCHITECTURE)
     writer.add_name(name)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
@@ -128,7 +138,7 @@ def _array(tensor: Any) -> NDArray[np.float32]:
     return np.ascontiguousarray(array)
 
 
-def _vocabulary(tokenizer: Path) -> list[str]:
+def _vocabulary(tokenizer: Path, *, rows: int) -> list[str]:
     document = json.loads(tokenizer.read_text(encoding="utf-8"))
     if document.get("model", {}).get("type") != "WordPiece":
         raise ExportError(
@@ -136,7 +146,10 @@ def _vocabulary(tokenizer: Path) -> list[str]:
             "leave q8_0 out of compile.variants and compile.required"
         )
     numbers: dict[str, int] = document["model"]["vocab"]
-    return sorted(numbers, key=lambda token: numbers[token])
+    tokens = {number: token for token, number in numbers.items()}
+    tokens |= {added["id"]: added["content"] for added in document.get("added_tokens", ())}
+    # llama.cpp wants a name for every row of the table; some models have more rows than tokens.
+    return [tokens.get(number, f"[unused row {number}]") for number in range(rows)]
 
 
 def _for_llama(token: str) -> bytes:

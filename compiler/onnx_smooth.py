@@ -43,9 +43,11 @@ def smooth_activations(
 
     model = onnx.load(str(source))
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    uses = collections.Counter(name for node in model.graph.node for name in node.input)
     products: dict[str, list[Any]] = collections.defaultdict(list)
     for node in model.graph.node:
-        if node.op_type == "MatMul" and node.input[1] in weights:
+        # A weight that layers share cannot suit the inputs of each of them.
+        if node.op_type == "MatMul" and node.input[1] in weights and uses[node.input[1]] == 1:
             products[node.input[0]].append(node)
     largest = _largest_per_channel(model, list(products), calibration)
     first_use = {name: _position(model.graph, nodes) for name, nodes in products.items()}

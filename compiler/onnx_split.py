@@ -7,6 +7,7 @@ spread of values; in four parts it loses much less, for a few microseconds more.
 
 from __future__ import annotations
 
+import collections
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ _PARTS = 4
 def split_long_products(model: Any) -> int:
     """Replace each product of 1,024 inputs or more by the sum of four, in place.
 
+    Weights that several layers share stay as they are.
+
     Args:
         model: an ``onnx.ModelProto``, float.
 
@@ -30,11 +33,13 @@ def split_long_products(model: Any) -> int:
 
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
+    uses = collections.Counter(name for node in graph.node for name in node.input)
     long_products = [
         node
         for node in graph.node
         if node.op_type == "MatMul"
         and node.input[1] in weights
+        and uses[node.input[1]] == 1
         and weights[node.input[1]].dims[0] >= _LONG
         and weights[node.input[1]].dims[0] % _PARTS == 0
     ]

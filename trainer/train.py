@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edge_runtime.artifact import Artifact, produce_artifact
 from edge_runtime.console import Progress, no_progress
+from edge_runtime.errors import SettingsError
 from edge_runtime.text import TextSettings
 from edge_runtime.tokenization import Tokenizer
 from trainer.base_model import BaseModel, find_base_model
@@ -37,6 +40,7 @@ def train(
     Raises:
         ArtifactError: the dataset is missing or damaged.
         BaseModelError: the base model cannot be found or loaded.
+        SettingsError: more tokens are asked for than the base model reads.
         TrainingError: the loss is not finite, or no GPU where one is asked for.
     """
     dataset = read_dataset(dataset_folder)
@@ -49,7 +53,8 @@ def train(
         folder,
         kind=KIND,
         revision=REVISION,
-        settings=settings,
+        # Where a folder lies on this machine is nothing that the result depends on.
+        settings=msgspec.structs.replace(settings, base_model=base.name),
         parents={"dataset": dataset.digest, "base_model": base.digest},
         make=make,
     )
@@ -83,7 +88,9 @@ def _train(
 
     make_deterministic(settings.seed, settings.threads)
     device = choose_device(settings.device)
-    model = IntentModel(load_encoder(base), len(dataset.labels))
+    encoder = load_encoder(base)
+    _check_max_tokens(settings.max_tokens, encoder, base)
+    model = IntentModel(encoder, len(dataset.labels))
     padding_id = model.config.pad_token_id or 0
     model.to(device)
     embeddings = embeddings_of(
@@ -112,3 +119,14 @@ def _train(
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "last_epoch_loss": loss,
     }
+
+
+def _check_max_tokens(wanted: int, encoder: Any, base: BaseModel) -> None:
+    positions = getattr(encoder.config, "max_position_embeddings", None)
+    if positions is not None and wanted > positions:
+        raise SettingsError(
+            f"train.max_tokens is {wanted}, but base model {base.name} reads at most {positions} "
+            "tokens; set train.max_tokens lower",
+            section="train",
+            name="max_tokens",
+        )

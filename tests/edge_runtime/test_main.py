@@ -262,13 +262,17 @@ def test_serve_on_stdin_stops_on_a_signal(
     assert child.wait(timeout=60) == 0
 
 
-def test_a_reader_that_goes_away_is_no_traceback(
-    start_runtime: Callable[..., subprocess.Popen[str]], tiny_bundle: Path
-) -> None:
-    child = start_runtime("classify", "--bundle", tiny_bundle, *["rain"] * 50)
-    assert child.stdout is not None
-    os.close(child.stdout.fileno())
-    child.stdout = None
-    _, errors = child.communicate(timeout=60)
-    assert "Traceback" not in errors
-    assert child.returncode == 141
+def test_a_reader_that_went_away_is_no_traceback(tiny_bundle: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "edge_runtime", "classify", "--bundle", tiny_bundle, "rain"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == 141
+    assert done.stderr == ""

@@ -30,9 +30,7 @@ print(json.dumps({"intent": answer.intent, "modules": sorted(sys.modules)}))
 
 
 @pytest.mark.slow
-def test_the_wheel_alone_in_an_empty_environment_answers(
-    tiny_bundle: Path, tmp_path: Path
-) -> None:
+def test_the_wheel_alone_in_an_empty_environment_answers(tiny_bundle: Path, tmp_path: Path) -> None:
     environment = tmp_path / "empty"
     venv.create(environment, with_pip=False)
     python = environment / "bin" / "python"

@@ -151,7 +151,7 @@ def _write_graph(path: Path, *, int8: bool) -> None:
         "last": np.array([2], dtype=np.int64),
         "tokens": np.array([1], dtype=np.int64),
     }
-    shape = [1, "tokens"]
+    shape: list[str | int | None] = [1, "tokens"]
     graph = helper.make_graph(
         nodes,
         "tiny",

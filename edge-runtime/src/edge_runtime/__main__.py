@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -188,12 +189,28 @@ def _load(
 def _serve_http(
     arguments: argparse.Namespace, holder: ModelHolder, followers: Iterable[threading.Thread]
 ) -> None:
-    # Blocked in every thread, and taken here: no handler runs in the middle of anything.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    wait_for_signal = _catch_signals()
     _load(arguments, holder, followers)
     with HttpServer(holder, host=arguments.host, port=arguments.port) as server:
         print_json({"listening": server.url})
-        signal.sigwait(_SIGNALS)
+        wait_for_signal()
+
+
+def _catch_signals() -> Callable[[], None]:
+    # The system may hand a signal to any thread, such as one of numpy's, so a blocked main
+    # thread would not notice. The wake-up socket is written to whichever thread it is.
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.fileno())
+    for number in _SIGNALS:
+        signal.signal(number, lambda _number, _frame: None)
+
+    def wait() -> None:
+        with reader, writer:
+            reader.recv(1)
+            signal.set_wakeup_fd(-1)
+
+    return wait
 
 
 def _serve_stdin(

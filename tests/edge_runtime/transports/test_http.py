@@ -496,8 +496,8 @@ def test_many_clients_at_once_get_their_own_answers(client: Client) -> None:
     found: list[tuple[str, str]] = []
 
     def ask(text: str) -> None:
-        for _ in range(10):
-            found.append((text, client.classify({"text": text}).json["intent"]))
+        replies = [client.classify({"text": text}) for _ in range(10)]
+        found.extend((text, reply.json["intent"]) for reply in replies)
 
     threads = [threading.Thread(target=ask, args=(text,)) for text in wanted for _ in range(3)]
     for thread in threads:

@@ -1,0 +1,135 @@
+"""The training stage: what makes it run and what lets it skip."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge_runtime.errors import ArtifactError, SettingsError
+from trainer.config import DataSettings, TrainSettings
+from trainer.dataset import build_dataset
+from trainer.errors import BaseModelError
+from trainer.train import train
+
+
+@pytest.fixture
+def checkpoint(tiny_line, tmp_path: Path) -> Path:
+    """A copy of the tiny checkpoint, which a test may train again."""
+    copy = tmp_path / "checkpoint"
+    shutil.copytree(tiny_line.checkpoint, copy)
+    return copy
+
+
+@pytest.fixture
+def quick(tiny_train_settings: TrainSettings) -> TrainSettings:
+    """Ten steps, for tests that never look at the model."""
+    return msgspec.structs.replace(tiny_train_settings, epochs=1, minimum_steps=10)
+
+
+def test_the_document_counts_what_was_trained(
+    tiny_line, checkpoint: Path, tiny_train_settings: TrainSettings
+) -> None:
+    result = train(tiny_line.dataset, checkpoint, settings=tiny_train_settings).document.result
+    assert (result["intents"], result["utterances"]) == (6, 120)
+    assert 0 < result["last_epoch_loss"] < 1
+    assert result["parameters"] > 80_000
+
+
+def test_an_unchanged_training_is_skipped(
+    tiny_line, checkpoint: Path, tiny_train_settings: TrainSettings
+) -> None:
+    assert train(tiny_line.dataset, checkpoint, settings=tiny_train_settings).skipped
+
+
+def test_a_base_model_that_moved_is_the_same_base_model(
+    tiny_line,
+    checkpoint: Path,
+    tiny_train_settings: TrainSettings,
+    tiny_base_model: Path,
+    tmp_path: Path,
+) -> None:
+    moved = tmp_path / "elsewhere" / tiny_base_model.name
+    shutil.copytree(tiny_base_model, moved)
+    settings = msgspec.structs.replace(tiny_train_settings, base_model=str(moved))
+    assert train(tiny_line.dataset, checkpoint, settings=settings).skipped
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 2}, {"label_smoothing": 0.1}, {"lora_rank": 8}, {"max_tokens": 32}]
+)
+def test_a_changed_setting_trains_again(
+    tiny_line, checkpoint: Path, quick: TrainSettings, change: dict[str, float]
+) -> None:
+    train(tiny_line.dataset, checkpoint, settings=quick)
+    settings = msgspec.structs.replace(quick, **change)
+    assert not train(tiny_line.dataset, checkpoint, settings=settings).skipped
+    assert train(tiny_line.dataset, checkpoint, settings=settings).skipped
+
+
+def test_one_changed_utterance_trains_again(
+    tiny_line,
+    checkpoint: Path,
+    tiny_utterances: Path,
+    quick: TrainSettings,
+    data_settings: DataSettings,
+    tmp_path: Path,
+) -> None:
+    before = train(tiny_line.dataset, checkpoint, settings=quick)
+    changed = tmp_path / "changed.csv"
+    text = tiny_utterances.read_text()
+    changed.write_text(text.replace("play jazz loudly", "play jazz very loudly"))
+    assert changed.read_text() != text
+    dataset = tmp_path / "dataset"
+    build_dataset(str(changed), dataset, settings=data_settings)
+    after = train(dataset, checkpoint, settings=quick)
+    assert not after.skipped
+    assert after.digest != before.digest
+
+
+def test_another_tokenizer_of_the_same_weights_trains_again(
+    tiny_line, checkpoint: Path, quick: TrainSettings, tiny_base_model: Path, tmp_path: Path
+) -> None:
+    train(tiny_line.dataset, checkpoint, settings=quick)
+    changed = tmp_path / tiny_base_model.name
+    shutil.copytree(tiny_base_model, changed)
+    tokenizer = changed / "tokenizer.json"
+    text = tokenizer.read_text()
+    tokenizer.write_text(text.replace('"lowercase": true', '"lowercase": false'))
+    assert tokenizer.read_text() != text
+    settings = msgspec.structs.replace(quick, base_model=str(changed))
+    assert not train(tiny_line.dataset, checkpoint, settings=settings).skipped
+
+
+def test_a_damaged_checkpoint_is_made_again_with_the_same_bytes(
+    tiny_line, checkpoint: Path, tiny_train_settings: TrainSettings
+) -> None:
+    document = (checkpoint / "checkpoint.json").read_bytes()
+    (checkpoint / "weights.safetensors").write_bytes(b"damaged")
+    assert not train(tiny_line.dataset, checkpoint, settings=tiny_train_settings).skipped
+    assert (checkpoint / "checkpoint.json").read_bytes() == document
+
+
+def test_more_tokens_than_the_base_model_reads_are_refused_and_nothing_is_left(
+    tiny_line, quick: TrainSettings, tmp_path: Path
+) -> None:
+    settings = msgspec.structs.replace(quick, max_tokens=129)
+    with pytest.raises(SettingsError, match=r"train\.max_tokens is 129.*at most 128"):
+        train(tiny_line.dataset, tmp_path / "new", settings=settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_dataset_is_refused(quick: TrainSettings, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="no dataset at"):
+        train(tmp_path / "nowhere", tmp_path / "new", settings=quick)
+
+
+def test_a_missing_base_model_is_refused_before_anything_is_written(
+    tiny_line, quick: TrainSettings, tmp_path: Path
+) -> None:
+    settings = msgspec.structs.replace(quick, base_model=str(tmp_path / "nowhere"))
+    with pytest.raises(BaseModelError, match="nowhere"):
+        train(tiny_line.dataset, tmp_path / "new", settings=settings)
+    assert list(tmp_path.iterdir()) == []
