@@ -92,6 +92,8 @@ def _largest_per_channel(
     import onnx
     import onnxruntime
 
+    if not names:
+        return {}
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
     probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)

@@ -7,21 +7,22 @@ python docs/generate.py --check   exit 1 when one is out of date
 from __future__ import annotations
 
 import ast
-import importlib.util
 import inspect
 import sys
 import textwrap
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
-from invoke.collection import Collection
+import msgspec.inspect
 
+import tasks
 from compiler import config as compiler_config
 from edge_runtime.storage import write_atomically
 from greengrass_components import config as components_config
 from trainer import config as trainer_config
+from trainer.commands import EXAMPLE
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -41,21 +42,22 @@ def settings_page() -> str:
         "",
         "Generated from the code by `docs/generate.py`. Order, low to high: these defaults,",
         "`edgewise.toml` in the current directory, `EDGEWISE_<SECTION>_<FIELD>` in the",
-        "environment, flags.",
+        "environment, flags. A list can be set in `edgewise.toml` alone.",
     ]
     for section, struct, defaults in SECTIONS:
         table = tomllib.loads(defaults.read_text(encoding="utf-8"))[section]
-        lines += ["", f"## [{section}]", "", "| setting | default | meaning |", "|---|---|---|"]
+        lines += ["", f"## [{section}]", "", "| setting | default | range | meaning |"]
+        lines.append("|---|---|---|---|")
+        ranges = field_ranges(struct)
         for name, meaning in field_docstrings(struct).items():
             value = f"`{msgspec.json.encode(table[name]).decode()}`" if name in table else "not set"
-            lines.append(f"| `{name}` | {value} | {meaning} |")
+            lines.append(f"| `{name}` | {value} | {ranges[name]} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 
 def field_docstrings(struct: type[msgspec.Struct]) -> dict[str, str]:
     """The line below each field of a struct."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(struct))).body[0]
-    assert isinstance(tree, ast.ClassDef)
+    tree = cast("ast.ClassDef", ast.parse(textwrap.dedent(inspect.getsource(struct))).body[0])
     found: dict[str, str] = {}
     for field, below in zip(tree.body, tree.body[1:], strict=False):
         if (
@@ -71,21 +73,36 @@ def field_docstrings(struct: type[msgspec.Struct]) -> dict[str, str]:
     return found
 
 
-def load_namespace() -> Collection:
-    """The collection of tasks.py."""
-    specification = importlib.util.spec_from_file_location("tasks", ROOT / "tasks.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    namespace: Collection = module.namespace
-    return namespace
+def field_ranges(struct: type[msgspec.Struct]) -> dict[str, str]:
+    """What each field of a struct may be, in words."""
+    kind = cast("msgspec.inspect.StructType", msgspec.inspect.type_info(struct))
+    return {field.name: range_in_words(field.type) for field in kind.fields}
+
+
+def range_in_words(kind: Any) -> str:
+    """What a value of a type may be."""
+    if isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
+        word = "whole number" if isinstance(kind, msgspec.inspect.IntType) else "number"
+        bounds = (("from", kind.ge), ("above", kind.gt), ("to", kind.le), ("below", kind.lt))
+        return " ".join([word, *(f"{side} {end:,}" for side, end in bounds if end is not None)])
+    if isinstance(kind, msgspec.inspect.LiteralType):
+        return ", ".join(f"`{value}`" for value in kind.values)
+    if isinstance(kind, msgspec.inspect.VarTupleType | msgspec.inspect.ListType):
+        return "list"
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return " or ".join(range_in_words(one) for one in kind.types)
+    if isinstance(kind, msgspec.inspect.NoneType):
+        return "not set"
+    pattern = getattr(kind, "pattern", None)
+    # In a table a bar ends the cell, inside of code as well.
+    shown = "" if pattern is None else pattern.replace("|", "\\|")
+    return f"text like `{shown}`" if shown else "text"
 
 
 def tasks_page() -> str:
     """Every task with its purpose and flags."""
     lines = ["# Tasks", "", "Generated from the code by `docs/generate.py`."]
-    namespace = load_namespace()
+    namespace = tasks.namespace
     for name in sorted(namespace.task_names):
         task: Any = namespace[name]
         aliases = namespace.task_names[name]
@@ -98,11 +115,27 @@ def tasks_page() -> str:
                 f"`--{flag}`" if len(flag) > 1 else f"`-{flag}`"
                 for flag in sorted(argument.names, key=len, reverse=True)
             )
-            shown = f"`{argument.name.upper()}`" if argument.positional else flags
-            rows.append(f"| {shown} | {argument.help or ''} |")
+            # Only texts are words without a flag; others that must be given have one as well.
+            shown = (
+                f"`{argument.name.upper()}`"
+                if argument.kind is list and argument.positional
+                else flags
+            )
+            rows.append(f"| {shown} | {default_in_words(argument)} | {argument.help or ''} |")
         if rows:
-            lines += ["", "| flag | meaning |", "|---|---|", *rows]
+            lines += ["", "| flag | default | meaning |", "|---|---|---|", *rows]
     return "\n".join(lines) + "\n"
+
+
+def default_in_words(argument: Any) -> str:
+    """What a flag is when it is not given."""
+    if argument.positional:
+        return "to be given"
+    if argument.default is False or argument.default in (None, "", []):
+        return ""
+    shown = str(argument.default)
+    # The example's folder is an absolute path, and another one in each checkout.
+    return f"`{shown.removeprefix(str(EXAMPLE.parents[2]) + '/')}`"
 
 
 PAGES = {"settings.md": settings_page, "tasks.md": tasks_page}
@@ -116,7 +149,7 @@ def main(arguments: list[str]) -> int:
         if path.is_file() and path.read_bytes() == content:
             continue
         if "--check" in arguments:
-            print(f"{path.name} is out of date; run: python docs/generate.py", file=sys.stderr)
+            sys.stderr.write(f"{path.name} is out of date; run: python docs/generate.py\n")
             stale = 1
         else:
             write_atomically(path, content)

@@ -106,7 +106,7 @@ def fit(
     steps_per_epoch = math.ceil(len(lengths) / settings.batch_size)
     epochs = max(settings.epochs, math.ceil(settings.minimum_steps / steps_per_epoch))
     total = epochs * steps_per_epoch
-    scheduled = max(total, 2)
+    scheduled = max(total, 3)
     encoder = [p for p in model.encoder.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         [
@@ -119,7 +119,7 @@ def fit(
         optimizer,
         max_lr=[settings.learning_rate, settings.head_learning_rate],
         total_steps=scheduled,
-        # torch divides by the steps before the top: there must be one.
+        # torch divides by the steps before and after the top: there must be some of both.
         pct_start=max(_WARM_UP_SHARE, 2 / scheduled),
     )
     loss_function = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)

@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from invoke.parser import Parser
+from invoke.program import Program
+
+from edge_runtime import __main__ as edge_runtime_main
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -24,7 +28,9 @@ PAGES = sorted(
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Paths of one machine, and hosts of package registries, have no place in a repository.
-FORBIDDEN = re.compile(r"/work/|/root/|/tmp/w\b|pypi\.org|registry\.npmjs|deb\.debian\.org")
+FORBIDDEN = re.compile(
+    r"/work/|/root/|/tmp/w\b|pypi\.org|registry\.npmjs|deb\.debian\.org|session issue"
+)
 
 
 def blocks(path: Path, *languages: str) -> list[str]:
@@ -41,7 +47,20 @@ def inv_commands(path: Path) -> list[list[str]]:
             _, found, rest = line.partition("./inv ")
             if line.startswith("$ ") and found:
                 commands.append(shlex.split(rest.replace(')"', "")))
+    # Flags and tasks in running text, too: `./inv train --json`.
+    text = BLOCK.sub("", path.read_text(encoding="utf-8"))
+    commands += [shlex.split(rest) for rest in re.findall(r"`\./inv ([a-z][^`]*)`", text)]
     return commands
+
+
+def runtime_commands(path: Path) -> list[list[str]]:
+    """Every ``python -m edge_runtime`` command that a page shows, as words after that."""
+    lines = [line for block in blocks(path, "console") for line in block.splitlines()]
+    return [
+        shlex.split(line.partition("-m edge_runtime ")[2])
+        for line in lines
+        if line.startswith("$ ") and "-m edge_runtime " in line
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +92,12 @@ def test_no_page_holds_a_path_of_one_machine(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_every_command_names_a_task_and_its_flags(page: Path, tasks: Any) -> None:
+def test_every_command_names_a_task_and_its_flags(
+    page: Path, tasks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for words in inv_commands(page):
+        # device.classify counts its texts on the command line itself.
+        monkeypatch.setattr(sys, "argv", ["inv", *words])
         task = tasks[words[0]]
         flags = {f"--{name}" for argument in task.get_arguments() for name in argument.names}
         used = {word.partition("=")[0] for word in words[1:] if word.startswith("--")}
@@ -82,9 +105,31 @@ def test_every_command_names_a_task_and_its_flags(page: Path, tasks: Any) -> Non
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_invoke_takes_every_command_that_is_shown_whole(
+    page: Path, tasks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = [words for words in inv_commands(page) if len(words) > 1]
+    for words in shown:
+        monkeypatch.setattr(sys, "argv", ["inv", *words])
+        parser = Parser(contexts=tasks.to_contexts(), initial=Program().initial_context)
+        # A wrong value, a missing one, a flag of one letter that is not there: ParseError.
+        assert len(parser.parse_argv(words)) == 2, " ".join(words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_runtime_takes_every_command_that_is_shown(page: Path) -> None:
+    for words in runtime_commands(page):
+        assert edge_runtime_main._parser().parse_args(words).command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_json_example_is_json(page: Path) -> None:
     for block in blocks(page, "json"):
-        json.loads(block)
+        try:
+            json.loads(block)
+        except json.JSONDecodeError:  # one object a line
+            for line in block.splitlines():
+                json.loads(line)
 
 
 def test_the_generated_pages_are_up_to_date() -> None:

@@ -1,0 +1,190 @@
+"""The stage that exports, quantises and proves every variant."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from compiler.compile import compile_checkpoint, read_compiled
+from compiler.config import CompileSettings
+from compiler.errors import QualityGateError
+from edge_runtime.artifact import Artifact
+from edge_runtime.errors import ArtifactError, SettingsError
+from edge_runtime.storage import file_entries
+from trainer.train import train
+
+FILES = {"fp32": "model.fp32.onnx", "int8": "model.int8.onnx", "q8_0": "model.q8_0.gguf"}
+
+
+def compile_line(line: Any, folder: Path, settings: CompileSettings, **changes: Any) -> Artifact:
+    return compile_checkpoint(
+        line.checkpoint,
+        line.dataset,
+        line.evaluation,
+        folder,
+        settings=msgspec.structs.replace(settings, **changes),
+    )
+
+
+def test_all_three_variants_pass_and_keep_the_order_that_was_asked_for(
+    built_compiled: Path,
+) -> None:
+    artifact, variants = read_compiled(built_compiled)
+    assert [variant.name for variant in variants] == ["int8", "q8_0", "fp32"]
+    assert artifact.document.result["refused"] == []
+    for variant in variants:
+        assert variant.file == FILES[variant.name]
+        assert variant.bytes == (built_compiled / variant.file).stat().st_size
+        assert variant.gate.utterances == variant.test.utterances == 36
+        assert variant.gate.in_scope == 30
+        assert variant.test.accuracy > 0.9
+        logits = np.load(built_compiled / f"{variant.name}.validation.npy", allow_pickle=False)
+        assert logits.shape == (36, 6)
+
+
+def test_fp32_is_torch_to_the_last_digits_and_the_small_ones_are_near(built_compiled: Path) -> None:
+    _, variants = read_compiled(built_compiled)
+    differences = {variant.name: variant.gate.max_logit_difference for variant in variants}
+    assert differences["fp32"] <= 1e-4
+    assert 1e-4 < differences["int8"] < 1
+    assert 1e-4 < differences["q8_0"] < 1
+
+
+def test_each_variant_has_a_calibration_of_its_own(built_compiled: Path) -> None:
+    artifact, variants = read_compiled(built_compiled)
+    thresholds = {variant.calibration.threshold for variant in variants}
+    assert len(thresholds) == 3
+    reference = artifact.document.result["reference_calibration"]["threshold"]
+    assert all(abs(threshold - reference) < 1 for threshold in thresholds)
+
+
+def test_nothing_but_variants_and_their_logits_is_left(built_compiled: Path) -> None:
+    assert {path.name for path in built_compiled.iterdir()} == {
+        *FILES.values(),
+        *(f"{name}.validation.npy" for name in FILES),
+        "compiled.json",
+    }
+
+
+def test_the_same_checkpoint_gives_the_same_bytes(
+    tiny_line: Any, built_compiled: Path, compile_settings: CompileSettings, tmp_path: Path
+) -> None:
+    compile_line(tiny_line, tmp_path / "again", compile_settings)
+    assert file_entries(tmp_path / "again") == file_entries(built_compiled)
+
+
+def test_an_unchanged_compile_is_skipped(
+    tiny_line: Any, compiled: Path, compile_settings: CompileSettings
+) -> None:
+    assert compile_line(tiny_line, compiled, compile_settings).skipped
+
+
+def test_a_changed_setting_compiles_again_and_trains_nothing(
+    tiny_line: Any,
+    compiled: Path,
+    compile_settings: CompileSettings,
+    tiny_train_settings: Any,
+) -> None:
+    assert not compile_line(tiny_line, compiled, compile_settings, smoothing=0.5).skipped
+    assert train(tiny_line.dataset, tiny_line.checkpoint, settings=tiny_train_settings).skipped
+
+
+def test_a_damaged_variant_is_made_again(
+    tiny_line: Any, compiled: Path, compile_settings: CompileSettings
+) -> None:
+    document = (compiled / "compiled.json").read_bytes()
+    (compiled / "model.q8_0.gguf").write_bytes(b"damaged")
+    with pytest.raises(ArtifactError, match=r"model\.q8_0\.gguf is missing or changed"):
+        read_compiled(compiled)
+    assert not compile_line(tiny_line, compiled, compile_settings).skipped
+    assert (compiled / "compiled.json").read_bytes() == document
+
+
+def test_one_variant_alone_is_compiled_without_the_others(
+    tiny_line: Any, compile_settings: CompileSettings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "compiled"
+    compile_line(tiny_line, folder, compile_settings, variants=("q8_0",), required=("q8_0",))
+    assert {path.name for path in folder.iterdir()} == {
+        "model.q8_0.gguf",
+        "q8_0.validation.npy",
+        "compiled.json",
+    }
+
+
+def test_a_required_variant_that_is_refused_leaves_nothing(
+    tiny_line: Any, compile_settings: CompileSettings, tmp_path: Path
+) -> None:
+    with pytest.raises(QualityGateError, match="variant fp32 is refused: its logits") as caught:
+        compile_line(
+            tiny_line, tmp_path / "new", compile_settings, maximum_logit_difference_fp32=1e-12
+        )
+    assert caught.value.exit_code == 3
+    assert caught.value.data["variant"] == "fp32"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refusal_keeps_what_was_compiled_before(
+    tiny_line: Any, compiled: Path, compile_settings: CompileSettings
+) -> None:
+    before = file_entries(compiled)
+    with pytest.raises(QualityGateError):
+        compile_line(tiny_line, compiled, compile_settings, maximum_logit_difference_fp32=1e-12)
+    assert file_entries(compiled) == before
+
+
+def test_an_optional_variant_that_is_refused_is_left_out_and_said(
+    tiny_line: Any, compile_settings: CompileSettings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "compiled"
+    artifact = compile_line(
+        tiny_line,
+        folder,
+        compile_settings,
+        required=("int8",),
+        maximum_logit_difference_fp32=1e-12,
+    )
+    (refused,) = artifact.document.result["refused"]
+    assert refused["name"] == "fp32"
+    assert refused["reasons"][0].startswith("its logits differ by ")
+    assert [variant.name for variant in read_compiled(folder)[1]] == ["int8", "q8_0"]
+    assert not (folder / "model.fp32.onnx").exists()
+    assert not (folder / "fp32.validation.npy").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"variants": ("fp32", "int4")},
+            r"compile\.variants: unknown variant 'int4'; known: fp32, int8, q8_0",
+        ),
+        ({"required": ("fp64",)}, r"compile\.required: unknown variant 'fp64'"),
+        ({"variants": ("int8",)}, r"compile\.required names fp32, which compile\.variants leaves"),
+    ],
+)
+def test_variants_that_cannot_be_are_refused_before_any_work(
+    tiny_line: Any,
+    compile_settings: CompileSettings,
+    tmp_path: Path,
+    changes: dict[str, tuple[str, ...]],
+    said: str,
+) -> None:
+    with pytest.raises(SettingsError, match=said):
+        compile_line(tiny_line, tmp_path / "new", compile_settings, **changes)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_checkpoint_is_refused(
+    tiny_line: Any, compile_settings: CompileSettings, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(tiny_line.checkpoint, checkpoint)
+    (checkpoint / "labels.json").write_text("[]")
+    with pytest.raises(ArtifactError, match=r"labels\.json is missing or changed"):
+        compile_line(tiny_line._replace(checkpoint=checkpoint), tmp_path / "new", compile_settings)
