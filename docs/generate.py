@@ -42,7 +42,7 @@ def settings_page() -> str:
         "",
         "Generated from the code by `docs/generate.py`. Order, low to high: these defaults,",
         "`edgewise.toml` in the current directory, `EDGEWISE_<SECTION>_<FIELD>` in the",
-        "environment, flags. A list can be set in `edgewise.toml` alone.",
+        "environment, flags. There, a list is written with commas: `int8,fp32`.",
     ]
     for section, struct, defaults in SECTIONS:
         table = tomllib.loads(defaults.read_text(encoding="utf-8"))[section]

@@ -118,3 +118,24 @@ def test_a_missing_default_names_the_field(tmp_path: Path) -> None:
     defaults.write_text("[train]\nepochs = 4\nrate = 0.1\n", encoding="utf-8")
     with pytest.raises(SettingsError, match="train: .*device"):
         load(defaults)
+
+
+class CompileSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    variants: tuple[str, ...]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("fp32", ("fp32",)), ("int8, fp32", ("int8", "fp32"))]
+)
+def test_a_list_is_written_with_commas_in_the_environment(
+    tmp_path: Path, written: str, read: tuple[str, ...]
+) -> None:
+    defaults = tmp_path / "defaults.toml"
+    defaults.write_text('[compile]\nvariants = ["q8_0"]\n', encoding="utf-8")
+    settings = load_settings(
+        CompileSettings,
+        "compile",
+        defaults=defaults,
+        environment={"EDGEWISE_COMPILE_VARIANTS": written},
+    )
+    assert settings.variants == read

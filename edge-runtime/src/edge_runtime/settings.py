@@ -65,7 +65,9 @@ def load_settings(
     for origin, layer in layers:
         for name, value in layer.items():
             _check_name(struct, section, name, origin)
-            values[name] = value
+            # The environment and flags hold only strings: a list is written with commas.
+            is_list = isinstance(value, str) and isinstance(values.get(name), list)
+            values[name] = [part.strip() for part in value.split(",")] if is_list else value
             origins[name] = origin
     return _convert(struct, section, values, origins)
 
