@@ -3,16 +3,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from edge_runtime.benchmark import measure, measure_bundle
 from edge_runtime.bundle import open_bundle
 from edge_runtime.classifier import IntentClassifier
 from edge_runtime.errors import BundleError, VariantError
-from edge_runtime.manifest import Manifest
 from edge_runtime.session import FakeSession
-from edge_runtime.storage import file_entry
 
 
 def test_each_golden_sample_is_timed_as_often_as_asked_after_a_warm_up(tiny_bundle: Path) -> None:
@@ -46,14 +43,6 @@ def test_an_unknown_variant_is_not_measured(tiny_bundle: Path) -> None:
 def test_a_bundle_without_golden_samples_cannot_be_measured(
     tmp_path: Path, make_tiny_bundle: Callable[..., Path]
 ) -> None:
-    bundle = tmp_path / "bundle"
-
-    def empty(manifest: Manifest) -> Manifest:
-        golden = tmp_path / ".bundle.partial" / "golden.jsonl"
-        golden.write_bytes(b"")
-        files = manifest.files | {"golden.jsonl": file_entry(golden)}
-        return msgspec.structs.replace(manifest, files=files)
-
-    make_tiny_bundle(bundle, change=empty)
+    bundle = make_tiny_bundle(tmp_path / "bundle", golden=())
     with pytest.raises(BundleError, match="no golden samples"):
         measure_bundle(bundle)

@@ -11,7 +11,7 @@ is out of scope.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -73,6 +73,7 @@ def make_tiny_bundle(
     name: str = "tiny",
     version: str = "1.0.0",
     change: Callable[[Manifest], Manifest] = lambda manifest: manifest,
+    golden: Sequence[str] = GOLDEN,
     golden_offset: float = 0.0,
 ) -> Path:
     """Make the bundle at ``folder`` and return ``folder``.
@@ -82,6 +83,7 @@ def make_tiny_bundle(
         name: the bundle's name.
         version: the bundle's version.
         change: gives the manifest to write in place of the right one.
+        golden: texts of the golden samples.
         golden_offset: added to every expected confidence: with more than the tolerance the
             bundle is intact and fails its self-test.
     """
@@ -89,7 +91,7 @@ def make_tiny_bundle(
         _write_tokenizer(partial / "tokenizer.json")
         _write_graph(partial / "model.int8.onnx", int8=True)
         _write_graph(partial / "model.fp32.onnx", int8=False)
-        _write_golden(partial, golden_offset)
+        _write_golden(partial, golden, golden_offset)
         manifest = Manifest(
             schema_version=SCHEMA_VERSION,
             digest="",
@@ -167,13 +169,13 @@ def _write_graph(path: Path, *, int8: bool) -> None:
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def _write_golden(folder: Path, offset: float) -> None:
+def _write_golden(folder: Path, texts: Sequence[str], offset: float) -> None:
     tokenizer = Tokenizer(folder / "tokenizer.json", max_tokens=TEXT.max_tokens)
     sessions = {
         name: OnnxSession(folder / f"model.{name}.onnx", threads=1) for name in ("int8", "fp32")
     }
     lines = []
-    for text in GOLDEN:
+    for text in texts:
         found = {
             name: probabilities(session.logits(tokenizer.encode(text)), CALIBRATION)
             for name, session in sessions.items()

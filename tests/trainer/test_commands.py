@@ -82,3 +82,30 @@ def test_a_wrong_setting_gives_one_line_and_exit_code_1(
     assert exit_.value.code == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: train.epochs: ")
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_utterances_that_leave_a_split_without_intents_give_one_line_and_exit_code_1(
+    tiny_utterances: Path, project: Path, capsys: pytest.CaptureFixture[str], split: str
+) -> None:
+    rows = tiny_utterances.read_text().splitlines()
+    kept = [row for row in rows if not row.endswith(f",{split}") or ",oos," in row]
+    assert len(kept) == len(rows) - 30
+    Path("few.csv").write_text("\n".join(kept) + "\n")
+    with pytest.raises(SystemExit) as exit_:
+        build(Context(), data="few.csv", folder="d")
+    assert exit_.value.code == 1
+    line = capsys.readouterr().err.splitlines()[-1]  # below the lines of progress
+    assert line.startswith(f"error: no utterance with an intent is left for the {split}: give more")
+    assert not (project / "d").exists()
+
+
+def test_too_few_utterances_to_hold_any_out_give_one_line_and_exit_code_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("few.csv").write_text("text,intent\nlamp on,on\nlight on,on\nlamp off,off\ndark now,off\n")
+    with pytest.raises(SystemExit) as exit_:
+        build(Context(), data="few.csv", folder="d")
+    assert exit_.value.code == 1
+    line = capsys.readouterr().err.splitlines()[-1]  # below the lines of progress
+    assert "is left for the validation: give more distinct texts of each intent" in line

@@ -198,6 +198,14 @@ def test_a_larger_body_gets_413_and_the_client_can_read_it(client: Client, lengt
     assert b"more than 65536 bytes" in reply
 
 
+def test_a_client_that_is_refused_while_it_sends_can_finish_sending(client: Client) -> None:
+    with client.open() as raw:
+        raw.sendall(request(b" ", f"Content-Length: {4 * MAX_BODY_BYTES}"))
+        assert read_all(raw).startswith(b"HTTP/1.1 413 ")
+        for _ in range(3):
+            raw.sendall(b" " * MAX_BODY_BYTES)
+
+
 def test_an_announced_body_too_large_is_refused_before_it_is_sent(client: Client) -> None:
     with client.open() as raw:
         raw.sendall(request(b"", "Content-Length: 99999999999999999999999999"))

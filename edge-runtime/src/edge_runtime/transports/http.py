@@ -37,7 +37,7 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_TEXTS = 64
 """Most texts in one request."""
 _MAX_CONNECTIONS = 64
-_LINGER_SECONDS = 1.0
+_LINGER_SECONDS = 5.0
 _LINGER_BYTES = 1 << 20
 _METHODS = {"/v1/classify": "POST", "/healthz": "GET", "/metrics": "GET"}
 
