@@ -67,8 +67,8 @@ def fit_threshold(logits: NDArray[np.float32], *, in_scope_rejections: float) ->
     It lies half-way between two neighbouring scores, so that the wanted share of these
     in-scope utterances falls below it, and a last bit more or less changes no decision.
     """
-    scores = np.sort(in_scope_scores(logits).astype(np.float64))
+    scores = np.sort(in_scope_scores(logits))
     rejected = int(in_scope_rejections * len(scores))
     if rejected == 0:
-        return round(float(scores[0]) - 1e-3, 9)
-    return round(float(scores[rejected - 1] + scores[rejected]) / 2, 9)
+        return float(scores[0]) - 1e-3
+    return float(scores[rejected - 1] + scores[rejected]) / 2

@@ -30,11 +30,12 @@ def probabilities(logits: NDArray[np.float32], calibration: Calibration) -> NDAr
     return result
 
 
-def in_scope_scores(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+def in_scope_scores(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """How sure the model is that a text belongs to any intent, shape (...): the largest logit.
 
     Source: Hendrycks et al. 2022, "Scaling Out-of-Distribution Detection" (arXiv
     1911.11132). It needs no out-of-scope text and no memory on the device.
     """
-    result: NDArray[np.float32] = np.max(logits, axis=-1)
+    # In double precision, so that a comparison with a threshold is never rounded.
+    result: NDArray[np.float64] = np.max(logits, axis=-1).astype(np.float64)
     return result
