@@ -101,6 +101,7 @@ def _convert(
         return msgspec.convert(values, struct, strict=False)
     except msgspec.ValidationError as error:
         reason, _, where = str(error).partition(" - at `$.")
+        reason = reason.partition(", got `")[0]  # the value itself says more than its type
         name = where.rstrip("`").split("[")[0].split(".")[0]
         came = f", got {values[name]!r} from {origins[name]}" if name in values else ""
         dotted = f"{section}.{where.rstrip('`')}" if where else section
