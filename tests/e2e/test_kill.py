@@ -20,19 +20,25 @@ def test_twenty_kills_at_random_moments_change_no_hash(
     new_workspace, tiny_utterances: Path
 ) -> None:
     undisturbed = new_workspace()
-    start = time.monotonic()
     undisturbed.pipeline(tiny_utterances)
-    duration = time.monotonic() - start
     expected = undisturbed.documents()
+    # The first run also fetched the wheels, if this machine had none: the second one tells
+    # how long a run takes.
+    again = new_workspace()
+    start = time.monotonic()
+    again.pipeline(tiny_utterances)
+    duration = time.monotonic() - start
+    assert again.documents() == expected
     chance = random.Random(20)
     killed = 0
-    for _ in range(KILLS):
+    for _ in range(2 * KILLS):
         workspace = new_workspace()
         process = workspace.start(
             "pipeline", "--data", str(tiny_utterances), "--name", "small", "--json"
         )
         try:
             process.communicate(timeout=chance.uniform(0.0, duration))
+            continue
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
@@ -44,5 +50,6 @@ def test_twenty_kills_at_random_moments_change_no_hash(
         small = workspace.folder / "build" / "small"
         leftovers = [path.name for path in small.iterdir() if path.name.startswith(".")]
         assert leftovers == []
-    # Moments are drawn from the time that a whole run takes; nearly all must hit one.
-    assert killed >= KILLS * 3 // 4
+        if killed == KILLS:
+            break
+    assert killed == KILLS
