@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +54,8 @@ class PipelineResult(msgspec.Struct, frozen=True):
     """accuracy, macro_f1, oos_auroc of the trained model on the test."""
     variants: list[dict[str, Any]]
     """name, format, precision, bytes, accuracy, changed_answers, max_logit_difference, p50_ms."""
+    refused: list[dict[str, Any]]
+    """name and reasons of each variant that is not in the bundle, because its gate refused it."""
     component: dict[str, Any]
     """name, version, and the live answer: text, intent, confidence."""
 
@@ -110,7 +111,7 @@ def run_pipeline(
     from compiler.latency import measure_latency
     from greengrass_components.component import build_components
     from greengrass_components.config import load_component_settings
-    from greengrass_components.local_nucleus_trial import run_components
+    from greengrass_components.local_nucleus_trial import run_components, trial_root
     from trainer.config import DEFAULTS as TRAINER_DEFAULTS
     from trainer.config import DataSettings, TrainSettings
     from trainer.dataset import build_dataset
@@ -181,10 +182,13 @@ def run_pipeline(
             progress=progress,
         ),
     )
-    with tempfile.TemporaryDirectory(prefix="edgewise-nucleus-") as root:
-        live = stages.run("run", lambda: run_components(components, root=Path(root)))
+    with trial_root(folder / "component-nucleus") as root:
+        live = stages.run("run", lambda: run_components(components, root=root))
 
-    _, variants = read_compiled(compiled)
+    compiled_document, variants = read_compiled(compiled)
+    refused = compiled_document.document.result["refused"]
+    for one in refused:
+        say(f"variant {one['name']} is left out: {'; '.join(one['reasons'])}")
     measured = judged.document.result["test"]
     counts = built.document.result
     result = PipelineResult(
@@ -209,6 +213,7 @@ def run_pipeline(
             }
             for variant in variants
         ],
+        refused=refused,
         component={
             "name": live.name,
             "version": live.version,
@@ -247,6 +252,8 @@ def print_summary(result: PipelineResult, build: Path = BUILD) -> None:
             f"{variant['p50_ms']:.2f} ms",
         )
     console.print(table)
+    for refused in result.refused:
+        console.print(f"left out: {refused['name']}: {'; '.join(refused['reasons'])}")
     answer = result.component["answer"]
     said = answer["intent"] or "out of scope"
     console.print(

@@ -25,7 +25,13 @@ from edge_runtime.manifest import (
     encode_manifest,
 )
 from edge_runtime.scoring import Calibration, probabilities
-from edge_runtime.storage import canonical_json, file_entries, replace_folder, write_atomically
+from edge_runtime.storage import (
+    canonical_json,
+    file_entries,
+    own_folder,
+    replace_folder,
+    write_atomically,
+)
 from trainer.checkpoint import Checkpoint, read_checkpoint
 from trainer.dataset import Dataset, read_dataset
 from trainer.evaluate import Evaluation, read_evaluation
@@ -91,19 +97,25 @@ def make_bundle(
         "revision": _REVISION,
     }
     provenance["inputs"] = hashlib.sha256(canonical_json([name, provenance])).hexdigest()
-    existing = _existing(folder)
-    if existing is not None and existing.manifest.provenance.get("inputs") == provenance["inputs"]:
-        return BundleResult(bundle=existing, skipped=True)
-    with replace_folder(folder) as partial:
-        for variant in variants:
-            shutil.copyfile(compiled_folder / variant.file, partial / variant.file)
-        shutil.copyfile(checkpoint.tokenizer, partial / _TOKENIZER)
-        samples = _golden_samples(compiled_folder, variants, dataset, evaluation, settings)
-        lines = b"".join(msgspec.json.encode(one, order="deterministic") + b"\n" for one in samples)
-        write_atomically(partial / _GOLDEN, lines)
-        manifest = _manifest(name, variants, checkpoint, partial, settings, provenance)
-        write_atomically(partial / MANIFEST_NAME, encode_manifest(manifest))
-    return BundleResult(bundle=open_bundle(folder), skipped=False)
+    with own_folder(folder, closing=MANIFEST_NAME) as own:
+        existing = _existing(own)
+        if (
+            existing is not None
+            and existing.manifest.provenance.get("inputs") == provenance["inputs"]
+        ):
+            return BundleResult(bundle=existing, skipped=True)
+        with replace_folder(own) as partial:
+            for variant in variants:
+                shutil.copyfile(compiled_folder / variant.file, partial / variant.file)
+            shutil.copyfile(checkpoint.tokenizer, partial / _TOKENIZER)
+            samples = _golden_samples(compiled_folder, variants, dataset, evaluation, settings)
+            lines = b"".join(
+                msgspec.json.encode(one, order="deterministic") + b"\n" for one in samples
+            )
+            write_atomically(partial / _GOLDEN, lines)
+            manifest = _manifest(name, variants, checkpoint, partial, settings, provenance)
+            write_atomically(partial / MANIFEST_NAME, encode_manifest(manifest))
+        return BundleResult(bundle=open_bundle(own), skipped=False)
 
 
 def _existing(folder: Path) -> Bundle | None:

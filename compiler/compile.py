@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from compiler.calibration import fit_calibration
 from compiler.config import CompileSettings
-from compiler.errors import QualityGateError
+from compiler.errors import ExportError, QualityGateError
 from compiler.parity import Parity, Predictions, compare, refusals
 from compiler.variants import VARIANTS, Export, VariantKind, write_fp32
 from edge_runtime.artifact import Artifact, produce_artifact, read_artifact
@@ -86,7 +86,7 @@ def compile_checkpoint(
 
     Raises:
         QualityGateError: a required variant fails its gate; nothing is written.
-        ExportError: the model cannot be expressed in a format.
+        ExportError: the model cannot be expressed in the format of a required variant.
         ArtifactError: an input is missing or damaged.
         SettingsError: an unknown variant is asked for.
     """
@@ -154,8 +154,15 @@ def _compile(
     for name in settings.variants:
         kind = VARIANTS[name]
         path = folder / kind.file
-        if path != fp32:
-            kind.write(export, path)
+        try:
+            if path != fp32:
+                kind.write(export, path)
+        except ExportError as error:
+            if name in settings.required:
+                raise
+            path.unlink(missing_ok=True)
+            refused.append(Refused(name=name, reasons=(error.message,)))
+            continue
         variant, logits = _judge(name, kind, folder, checkpoint, held, settings, progress)
         reasons = refusals(kind.precision, variant.gate, settings)
         if not reasons:
@@ -172,6 +179,8 @@ def _compile(
             refused.append(Refused(name=name, reasons=tuple(reasons)))
             if path != fp32:
                 path.unlink()
+    if not kept:
+        raise QualityGateError("every variant is refused; see compile.required and the gate")
     if not any(variant.name == "fp32" for variant in kept):
         fp32.unlink()
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import random
 import shutil
@@ -209,6 +210,19 @@ def test_an_old_python_gets_one_sentence(checkout: Checkout) -> None:
     assert done.stderr.startswith("error: Python 3.11 or newer is needed")
     assert len(done.stderr.splitlines()) == 1
     assert not (checkout.root / ".venv").exists()
+
+
+def test_an_old_python_can_at_least_read_it() -> None:
+    ast.parse((ROOT / "inv").read_text(encoding="utf-8"), feature_version=(3, 7))
+
+
+def test_an_environment_of_somebody_else_is_left_alone(checkout: Checkout) -> None:
+    (checkout.root / ".venv").mkdir()
+    (checkout.root / ".venv" / "mine").write_text("kept")
+    done = checkout.inv("--list")
+    assert done.returncode == 1
+    assert "was not made by ./inv" in done.stderr
+    assert (checkout.root / ".venv" / "mine").read_text() == "kept"
 
 
 def test_a_missing_compiler_gets_one_sentence(checkout: Checkout, tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ import msgspec
 
 from edge_runtime.artifact import Artifact, produce_artifact
 from edge_runtime.console import Progress, no_progress
-from edge_runtime.errors import SettingsError
+from edge_runtime.errors import BundleDamagedError, SettingsError
 from edge_runtime.text import TextSettings
 from edge_runtime.tokenization import Tokenizer
 from trainer.base_model import BaseModel, find_base_model
 from trainer.config import TrainSettings
 from trainer.dataset import Dataset, read_dataset
+from trainer.errors import BaseModelError
 
 __all__ = ["train"]
 
@@ -80,7 +81,16 @@ def _train(
         max_characters=settings.max_characters,
         max_tokens=settings.max_tokens,
     )
-    tokenizer = Tokenizer(Path(base.location) / "tokenizer.json", max_tokens=settings.max_tokens)
+    try:
+        tokenizer = Tokenizer(
+            Path(base.location) / "tokenizer.json", max_tokens=settings.max_tokens
+        )
+    except BundleDamagedError as error:
+        raise BaseModelError(
+            f"the tokenizer.json of base model {base.name} cannot be read; save it again "
+            "(tokenizer.save_pretrained)",
+            name=base.name,
+        ) from error
     in_scope = dataset.train.in_scope()
     numbers = {label: number for number, label in enumerate(dataset.labels)}
     labels = [numbers[intent] for intent in in_scope.intents if intent is not None]

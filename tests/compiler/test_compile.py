@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,17 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import torch
+from transformers import DistilBertConfig, DistilBertModel
 
 from compiler.compile import compile_checkpoint, read_compiled
 from compiler.config import CompileSettings
-from compiler.errors import QualityGateError
+from compiler.errors import ExportError, QualityGateError
 from edge_runtime.artifact import Artifact
 from edge_runtime.errors import ArtifactError, SettingsError
 from edge_runtime.storage import file_entries
+from trainer.config import TrainSettings
+from trainer.evaluate import evaluate
 from trainer.train import train
 
 FILES = {"fp32": "model.fp32.onnx", "int8": "model.int8.onnx", "q8_0": "model.q8_0.gguf"}
@@ -155,6 +160,38 @@ def test_an_optional_variant_that_is_refused_is_left_out_and_said(
     assert [variant.name for variant in read_compiled(folder)[1]] == ["int8", "q8_0"]
     assert not (folder / "model.fp32.onnx").exists()
     assert not (folder / "fp32.validation.npy").exists()
+
+
+def test_an_encoder_that_gguf_cannot_hold_still_ships_as_onnx(
+    tiny_line: Any,
+    tiny_base_model: Path,
+    tiny_train_settings: TrainSettings,
+    compile_settings: CompileSettings,
+    tmp_path: Path,
+) -> None:
+    base = tmp_path / "tiny-distilbert"
+    shutil.copytree(tiny_base_model, base)
+    vocabulary = json.loads((base / "config.json").read_text())["vocab_size"]
+    torch.manual_seed(1)
+    configuration = DistilBertConfig(
+        vocab_size=vocabulary, dim=64, hidden_dim=128, n_layers=2, n_heads=2
+    )
+    DistilBertModel(configuration).save_pretrained(base, safe_serialization=True)
+    line = tiny_line._replace(checkpoint=tmp_path / "checkpoint", evaluation=tmp_path / "judged")
+    settings = msgspec.structs.replace(tiny_train_settings, base_model=str(base))
+    train(line.dataset, line.checkpoint, settings=settings)
+    evaluate(line.checkpoint, line.dataset, line.evaluation)
+
+    artifact = compile_line(line, tmp_path / "compiled", compile_settings)
+
+    (refused,) = artifact.document.result["refused"]
+    assert refused["name"] == "q8_0"
+    assert "this one is distilbert" in refused["reasons"][0]
+    names = [variant.name for variant in read_compiled(tmp_path / "compiled")[1]]
+    assert names == ["int8", "fp32"]
+    with pytest.raises(ExportError, match="this one is distilbert"):
+        compile_line(line, tmp_path / "strict", compile_settings, required=("fp32", "q8_0"))
+    assert not (tmp_path / "strict").exists()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -29,10 +30,18 @@ def test_twenty_kills_at_random_moments_change_no_hash(
     again.pipeline(tiny_utterances)
     duration = time.monotonic() - start
     assert again.documents() == expected
+    # Half of the kills hit a run that replaces an older result.
+    older = new_workspace()
+    other = older.folder / "other.csv"
+    other.write_text(tiny_utterances.read_text().replace("\n", "\nwell ", 1))
+    older.pipeline(other)
+    assert older.documents() != expected
     chance = random.Random(20)
     killed = 0
     for _ in range(2 * KILLS):
         workspace = new_workspace()
+        if killed % 2:
+            shutil.copytree(older.folder / "build/small", workspace.folder / "build/small")
         process = workspace.start(
             "pipeline", "--data", str(tiny_utterances), "--name", "small", "--json"
         )

@@ -16,7 +16,7 @@ def test_the_line_ends_with_a_live_answer_and_its_json(workspace, tiny_utterance
     stored = json.loads((workspace.folder / "build/small/pipeline.json").read_text())
     assert stored == result
     assert set(result) == {
-        "name", "seconds", "skipped", "dataset", "test", "variants", "component",
+        "name", "seconds", "skipped", "dataset", "test", "variants", "refused", "component",
     }  # fmt: skip
     assert result["skipped"] == []
     assert set(result["seconds"]) == {*STAGES, "run"}

@@ -88,7 +88,7 @@ def test_classify_prints_one_json_object_a_text(run_runtime: Run, tiny_bundle: P
         (["--variant", "int4", "rain"], "error: the bundle has no variant 'int4'"),
         ([""], "error: the text is empty"),
         (["x" * 10_000], "error: the text has 10000 characters"),
-        (["\udcff"], "error: the text is empty"),
+        (["\udcff"], "error: the text is not valid Unicode"),
     ],
 )
 def test_what_the_user_can_mend_is_one_line_and_exit_1(

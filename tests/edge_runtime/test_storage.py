@@ -16,6 +16,7 @@ from edge_runtime.storage import (
     canonical_json,
     file_entries,
     file_entry,
+    own_folder,
     replace_folder,
     translating_storage_errors,
     write_atomically,
@@ -275,3 +276,60 @@ def test_a_refused_write_names_the_target() -> None:
 def test_other_errors_are_left_as_they_are() -> None:
     with pytest.raises(KeyError), translating_storage_errors(Path("model.onnx")):
         raise KeyError("bug")
+
+
+def test_a_folder_of_somebody_else_is_never_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "keep"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work")
+    with (
+        pytest.raises(StorageError, match="holds something else: it has no dataset.json"),
+        own_folder(folder, closing="dataset.json"),
+    ):
+        pytest.fail("it was let in")
+    assert (folder / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_file_in_the_place_of_a_folder_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "keep").write_text("mine")
+    with (
+        pytest.raises(StorageError, match="holds something else"),
+        own_folder(tmp_path / "keep", closing="dataset.json"),
+    ):
+        pytest.fail("it was let in")
+    assert (tmp_path / "keep").read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", [{}, {"dataset.json": "{}", "other": ""}])
+def test_an_empty_folder_and_an_older_result_are_ours(
+    tmp_path: Path, content: dict[str, str]
+) -> None:
+    for name, text in content.items():
+        (tmp_path / name).write_text(text)
+    with own_folder(tmp_path, closing="dataset.json") as own:
+        assert own == tmp_path
+
+
+def test_what_a_kill_left_is_cleared_even_when_nothing_is_made(tmp_path: Path) -> None:
+    for leftover in (".set.partial", ".set.outgoing"):
+        (tmp_path / leftover).mkdir()
+    (tmp_path / "set").mkdir()
+    with own_folder(tmp_path / "set", closing="dataset.json"):
+        assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_second_process_waits_for_the_first(tmp_path: Path, start_python: StartPython) -> None:
+    with own_folder(tmp_path / "set", closing="dataset.json"):
+        second = start_python(
+            """
+            import pathlib, sys
+            from edge_runtime.storage import own_folder
+            with own_folder(pathlib.Path(sys.argv[1]), closing="dataset.json"):
+                print("in", flush=True)
+            """,
+            str(tmp_path / "set"),
+        )
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.wait(1)
+    out, _ = second.communicate(timeout=20)
+    assert out == "in\n"

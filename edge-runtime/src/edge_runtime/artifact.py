@@ -19,6 +19,7 @@ from edge_runtime.storage import (
     FileEntry,
     canonical_json,
     file_entries,
+    own_folder,
     replace_folder,
     write_atomically,
 )
@@ -78,28 +79,29 @@ def produce_artifact(
         make: fills the folder it is given and returns the document's ``result``.
 
     Raises:
-        StorageError: the disk is full or the folder cannot be written.
+        StorageError: the disk is full, or the folder cannot be written or holds something else.
     """
     plain_settings: dict[str, Any] = msgspec.to_builtins(settings)
     inputs = _inputs_digest(kind, revision, plain_settings, parents)
-    existing = _read_if_intact(folder, kind)
-    if existing is not None and existing.document.inputs == inputs:
-        return msgspec.structs.replace(existing, skipped=True)
-    with replace_folder(folder) as partial:
-        result = dict(make(partial))
-        document = ArtifactDocument(
-            kind=kind,
-            schema_version=SCHEMA_VERSION,
-            inputs=inputs,
-            settings=plain_settings,
-            parents=dict(parents),
-            files=file_entries(partial),
-            result=msgspec.to_builtins(result),
-        )
-        content = canonical_json(document)
-        write_atomically(partial / f"{kind}.json", content)
-    digest = hashlib.sha256(content).hexdigest()
-    return Artifact(folder=folder, document=document, digest=digest, skipped=False)
+    with own_folder(folder, closing=f"{kind}.json") as own:
+        existing = _read_if_intact(own, kind)
+        if existing is not None and existing.document.inputs == inputs:
+            return msgspec.structs.replace(existing, skipped=True)
+        with replace_folder(own) as partial:
+            result = dict(make(partial))
+            document = ArtifactDocument(
+                kind=kind,
+                schema_version=SCHEMA_VERSION,
+                inputs=inputs,
+                settings=plain_settings,
+                parents=dict(parents),
+                files=file_entries(partial),
+                result=msgspec.to_builtins(result),
+            )
+            content = canonical_json(document)
+            write_atomically(partial / f"{kind}.json", content)
+        digest = hashlib.sha256(content).hexdigest()
+        return Artifact(folder=folder, document=document, digest=digest, skipped=False)
 
 
 def read_artifact(folder: Path, kind: str) -> Artifact:

@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_runtime.bundle import read_golden
 from edge_runtime.classifier import IntentClassifier
-from edge_runtime.errors import BundleError
+from edge_runtime.errors import BundleError, SettingsError
 from edge_runtime.metrics import peak_memory_bytes
 
 __all__ = ["BundleBenchmark", "LatencyReport", "measure", "measure_bundle"]
@@ -58,7 +58,10 @@ def measure(classifier: IntentClassifier, *, repeats: int) -> LatencyReport:
 
     Raises:
         BundleError: the bundle holds no golden sample.
+        SettingsError: there is nothing to time.
     """
+    if repeats < 1:
+        raise SettingsError(f"repeats must be at least 1, not {repeats}", repeats=repeats)
     texts = [sample.text for sample in read_golden(classifier.bundle)]
     if not texts:
         raise BundleError(f"{classifier.bundle.path} holds no golden samples; make it again")

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ __all__ = [
     "canonical_json",
     "file_entries",
     "file_entry",
+    "own_folder",
     "replace_folder",
+    "sweep_leftovers",
     "translating_storage_errors",
     "write_atomically",
 ]
@@ -104,6 +107,12 @@ def translating_storage_errors(target: Path) -> Iterator[None]:
                 "choose another folder or mend its rights",
                 path=target,
             ) from error
+        if isinstance(error, NotADirectoryError | FileExistsError | IsADirectoryError):
+            raise StorageError(
+                f"cannot write {target}: a file stands where a folder is needed, or the reverse; "
+                "choose another folder",
+                path=target,
+            ) from error
         raise
 
 
@@ -113,7 +122,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         StorageError: the disk is full or the folder cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # One name, and none with the process in it: the next writer clears what a kill left.
+    partial = path.with_name(f".{path.name}.partial")
     with translating_storage_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,13 +148,10 @@ def replace_folder(folder: Path) -> Iterator[Path]:
     Raises:
         StorageError: the disk is full or the parent folder cannot be written.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
-    outgoing = folder.with_name(f".{folder.name}.outgoing")
+    partial, outgoing = _beside(folder)
     with translating_storage_errors(folder):
         try:
-            _put_back(outgoing, folder)
-            for leftover in (partial, outgoing):
-                shutil.rmtree(leftover, ignore_errors=True)
+            sweep_leftovers(folder)
             partial.mkdir(parents=True)
             yield partial
             if folder.exists():
@@ -155,6 +162,65 @@ def replace_folder(folder: Path) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
             raise
     shutil.rmtree(outgoing, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def own_folder(folder: Path, *, closing: str) -> Iterator[Path]:
+    """Guard a folder that a stage is about to read or replace; give its absolute path.
+
+    Only one process at a time is let in; a second one waits. What a killed run left beside
+    the folder is cleared.
+
+    Args:
+        folder: the stage's folder; it need not exist.
+        closing: the document that such a folder ends with.
+
+    Raises:
+        StorageError: something else stands there, and replacing it would delete it.
+    """
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would follow a link at its end
+    with _one_process(folder):
+        sweep_leftovers(folder)
+        is_foreign = (
+            any(folder.iterdir()) and not (folder / closing).is_file()
+            if folder.is_dir()
+            else os.path.lexists(folder)
+        )
+        if is_foreign:
+            raise StorageError(
+                f"{folder} holds something else: it has no {closing}, and writing here would "
+                "delete it; choose another folder or clear this one",
+                path=folder,
+            )
+        yield folder
+
+
+def sweep_leftovers(folder: Path) -> None:
+    """Clear what a killed run left beside a folder, and put back an old one on its way out."""
+    partial, outgoing = _beside(folder)
+    _put_back(outgoing, folder)
+    for leftover in (partial, outgoing):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    return folder.with_name(f".{folder.name}.partial"), folder.with_name(f".{folder.name}.outgoing")
+
+
+@contextlib.contextmanager
+def _one_process(folder: Path) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system
+        yield
+        return
+    # The lock lies in the system's folder for temporary files: beside the results it would
+    # be one more thing to explain. The kernel frees it however this process ends.
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:24]
+    path = Path(tempfile.gettempdir()) / f"edgewise-{os.getuid()}-{name}.lock"
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _put_back(outgoing: Path, folder: Path) -> None:

@@ -47,6 +47,12 @@ def prepare(text: str, settings: TextSettings) -> str:
     """
     if not isinstance(text, str):
         raise UtteranceError(f"a text must be a string, not {type(text).__name__}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UtteranceError(
+            "the text is not valid Unicode: it holds half of a surrogate pair; send UTF-8"
+        ) from error
     # Cheap refusal first: a text of many megabytes is not even normalised.
     if len(text) > 4 * settings.max_characters:
         raise UtteranceError(_too_long(len(text), settings), characters=len(text))

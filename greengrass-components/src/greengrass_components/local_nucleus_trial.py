@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import os
+import shutil
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,7 @@ from greengrass_components.component import BuiltComponent, read_components
 from greengrass_components.errors import NucleusError
 from greengrass_components.local_nucleus import LocalNucleus
 
-__all__ = ["RunResult", "free_port", "run_components", "wait_until_serving"]
+__all__ = ["RunResult", "free_port", "run_components", "trial_root", "wait_until_serving"]
 
 _HOST = "127.0.0.1"
 _PAUSE_SECONDS = 0.1
@@ -66,6 +70,26 @@ def run_components(
             reason = body.get("error", status)
             raise NucleusError(f"{runtime.name} refuses the question: {reason}", text=question)
     return RunResult(name=model.name, version=model.version, answer=body)
+
+
+@contextlib.contextmanager
+def trial_root(root: Path) -> Iterator[Path]:
+    """Give an empty folder for a nucleus; it stays only when the trial fails, for its logs.
+
+    It has a fixed place, so that what a killed trial left is cleared by the next one.
+    """
+    _clear(root)
+    root.mkdir(parents=True)
+    yield root
+    _clear(root)
+
+
+def _clear(root: Path) -> None:
+    # A nucleus makes artifacts read-only: they are made ours again before they go.
+    for folder, _, _ in os.walk(root):
+        Path(folder).chmod(0o700)
+    if root.exists():
+        shutil.rmtree(root)
 
 
 def wait_until_serving(nucleus: LocalNucleus, runtime: str, *, port: int, timeout_s: float) -> None:

@@ -10,6 +10,7 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors, showing_progress
+from greengrass_components.commands.numbers import whole_number
 
 __all__ = ["namespace"]
 
@@ -21,13 +22,19 @@ _HELP = {
 }
 
 
-@task(help={**_HELP, "port": "port on loopback; 0 takes a free one"})
-def start(_: Context, *, port: int = 0, folder: str = _FOLDER, json: bool = False) -> None:
+@task(help={**_HELP, "port": "port on loopback; by default a free one"})
+def start(
+    _: Context, *, port: str | None = None, folder: str = _FOLDER, json: bool = False
+) -> None:
     """Start an AWS emulator; use it with: eval "$(./inv cloud.start)"."""
     from greengrass_components.emulator import start_emulator
 
     with reporting_errors():
-        emulator = start_emulator(Path(folder), port=port, keep_running=True)
+        emulator = start_emulator(
+            Path(folder),
+            port=whole_number("port", port, default=0, least=0),
+            keep_running=True,
+        )
         if json:
             print_json(_description(emulator))
             return

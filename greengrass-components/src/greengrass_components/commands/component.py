@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import contextlib
 from pathlib import Path
 
 from invoke.collection import Collection
@@ -11,6 +11,7 @@ from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors, showing_progress
 from greengrass_components.commands.checkout import CHECKOUT
+from greengrass_components.commands.numbers import whole_number
 
 __all__ = ["namespace"]
 
@@ -60,8 +61,8 @@ def build(
     help={
         "folder": "what component.build made",
         "text": "the question; by default the first golden sample of the bundle",
-        "root": "folder to run in and to keep; by default one that is removed afterwards",
-        "timeout": "seconds until the model must answer",
+        "root": "folder to run in and to keep; by default one that goes when all went well",
+        "timeout": "seconds until the model must answer; 60 by default",
         "json": "print one JSON object",
     }
 )
@@ -70,17 +71,23 @@ def run(
     folder: str,
     text: str | None = None,
     root: str | None = None,
-    timeout: int = 60,
+    timeout: str | None = None,
     *,
     json: bool = False,
 ) -> None:
     """Start both components as a core device would, ask one question, and stop them."""
-    from greengrass_components.local_nucleus_trial import run_components
+    from greengrass_components.local_nucleus_trial import run_components, trial_root
 
-    with reporting_errors(), tempfile.TemporaryDirectory(prefix="edgewise-nucleus-") as temporary:
-        result = run_components(
-            Path(folder), text=text, root=Path(root or temporary), timeout_s=timeout
+    with reporting_errors():
+        seconds = whole_number("timeout", timeout, default=60, least=0)
+        built = Path(folder)
+        place = (
+            contextlib.nullcontext(Path(root))
+            if root is not None
+            else trial_root(built.with_name(f"{built.name}-nucleus"))
         )
+        with place as nucleus:
+            result = run_components(built, text=text, root=nucleus, timeout_s=seconds)
     if json:
         print_json(result)
         return

@@ -14,6 +14,7 @@ from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
 from edge_runtime.console import print_json, reporting_errors
+from greengrass_components.commands.numbers import whole_number
 
 __all__ = ["TaskWithTexts", "count_texts", "namespace"]
 
@@ -134,12 +135,14 @@ def verify(_: Context, bundle: str | None = None, *, json: bool = False) -> None
         print(f"  {check.name}: {left_out if check.left_out else f'{check.samples} samples right'}")
 
 
-@task(positional=[], help={**_HELP, "repeats": "timed rounds over the golden samples"})
+@task(
+    positional=[], help={**_HELP, "repeats": "timed rounds over the golden samples; 20 by default"}
+)
 def bench(
     _: Context,
     bundle: str | None = None,
     variant: str | None = None,
-    repeats: int = 20,
+    repeats: str | None = None,
     *,
     json: bool = False,
 ) -> None:
@@ -148,7 +151,9 @@ def bench(
 
     path = _required(bundle)
     with reporting_errors():
-        found = measure_bundle(path, variant=variant, repeats=repeats)
+        found = measure_bundle(
+            path, variant=variant, repeats=whole_number("repeats", repeats, default=20)
+        )
     if json:
         print_json(found)
         return

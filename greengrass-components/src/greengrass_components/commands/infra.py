@@ -15,6 +15,7 @@ from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors
 from greengrass_components.commands.checkout import CHECKOUT
+from greengrass_components.commands.numbers import whole_number
 
 if TYPE_CHECKING:
     from greengrass_components.terraform import StackChanges, Terraform
@@ -28,7 +29,7 @@ _HELP = {
     "endpoint": "URL that answers for AWS; AWS_ENDPOINT_URL when left out, else AWS itself",
     "var": "a Terraform variable as NAME=VALUE; may be given several times",
     "work": "folder for Terraform's copy of the configuration and its state",
-    "timeout": "seconds that Terraform may take",
+    "timeout": "seconds that Terraform may take; 1800 by default",
     "json": "print one JSON object",
 }
 
@@ -40,7 +41,7 @@ def init(
     endpoint: str = "",
     var: list[str] | None = None,
     work: str = _WORK,
-    timeout: int = 1800,
+    timeout: str | None = None,
     json: bool = False,
 ) -> None:
     """Get Terraform's modules and provider ready."""
@@ -59,7 +60,7 @@ def plan(
     endpoint: str = "",
     var: list[str] | None = None,
     work: str = _WORK,
-    timeout: int = 1800,
+    timeout: str | None = None,
     json: bool = False,
 ) -> None:
     """Show what an apply would change."""
@@ -75,7 +76,7 @@ def apply(
     endpoint: str = "",
     var: list[str] | None = None,
     work: str = _WORK,
-    timeout: int = 1800,
+    timeout: str | None = None,
     json: bool = False,
 ) -> None:
     """Make the cloud side as the configuration says."""
@@ -94,7 +95,7 @@ def destroy(
     endpoint: str = "",
     var: list[str] | None = None,
     work: str = _WORK,
-    timeout: int = 1800,
+    timeout: str | None = None,
     json: bool = False,
 ) -> None:
     """Delete the cloud side; asks for --yes."""
@@ -118,14 +119,15 @@ def output(_: Context, *, work: str = _WORK, json: bool = False) -> None:
             _print_outputs(outputs)
 
 
-def _ready(*, work: str, endpoint: str, var: list[str] | None, timeout: int) -> Terraform:
+def _ready(*, work: str, endpoint: str, var: list[str] | None, timeout: str | None) -> Terraform:
     from greengrass_components.terraform import Terraform, prepare_stack
 
     variables = dict(_variable(entry) for entry in var or [])
     if address := endpoint or os.environ.get("AWS_ENDPOINT_URL"):
         variables["aws_endpoint"] = address
     prepare_stack(_SOURCE, work=Path(work), variables=variables)
-    terraform = Terraform(Path(work), on_line=_say, timeout_s=timeout)
+    seconds = whole_number("timeout", timeout, default=1800)
+    terraform = Terraform(Path(work), on_line=_say, timeout_s=seconds)
     terraform.init()
     return terraform
 
