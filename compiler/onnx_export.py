@@ -31,6 +31,7 @@ def export_onnx(model: Any, path: Path, *, opset: int) -> None:
     from optimum.exporters.onnx.config import TextEncoderOnnxConfig
     from optimum.utils import NormalizedTextConfig
 
+    # optimum ships no types, so its base class is Any to the checker.
     class IntentOnnxConfig(TextEncoderOnnxConfig):  # type: ignore[misc]
         """Only what the runtime feeds: no token types, a mask for batches."""
 

@@ -151,6 +151,7 @@ class _Server(http.server.ThreadingHTTPServer):
     def server_bind(self) -> None:
         # Past HTTPServer's own, which asks the name service who we are: a device may have none.
         socketserver.TCPServer.server_bind(self)
+        # The address of an IPv4 or IPv6 socket begins with host and port; the stub allows any.
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
     def accept_waiting(self) -> None:
