@@ -106,7 +106,7 @@ def _gpu(_: Path) -> Finding:
 
 
 def _terraform(project: Path) -> Finding:
-    from greengrass_components.terraform import Terraform
+    from greengrass_components.infrastructure.terraform import Terraform
 
     try:
         version = Terraform(project / "terraform").version()

@@ -18,7 +18,7 @@ from greengrass_components.commands.checkout import CHECKOUT
 from greengrass_components.commands.numbers import whole_number
 
 if TYPE_CHECKING:
-    from greengrass_components.terraform import StackChanges, Terraform
+    from greengrass_components.infrastructure.terraform import StackChanges, Terraform
 
 __all__ = ["namespace"]
 
@@ -109,7 +109,7 @@ def destroy(
 @task(help={"work": _HELP["work"], "json": _HELP["json"]})
 def output(_: Context, *, work: str = _WORK, json: bool = False) -> None:
     """Show the outputs of the last apply."""
-    from greengrass_components.terraform import Terraform
+    from greengrass_components.infrastructure.terraform import Terraform
 
     with reporting_errors():
         outputs = Terraform(Path(work)).outputs()
@@ -120,7 +120,7 @@ def output(_: Context, *, work: str = _WORK, json: bool = False) -> None:
 
 
 def _ready(*, work: str, endpoint: str, var: list[str] | None, timeout: str | None) -> Terraform:
-    from greengrass_components.terraform import Terraform, prepare_stack
+    from greengrass_components.infrastructure.terraform import Terraform, prepare_stack
 
     variables = dict(_variable(entry) for entry in var or [])
     if address := endpoint or os.environ.get("AWS_ENDPOINT_URL"):

@@ -7,7 +7,11 @@ import json
 import pytest
 
 from greengrass_components.child_process import CommandResult
-from greengrass_components.terraform_messages import first_error, json_messages, message_text
+from greengrass_components.infrastructure.terraform_messages import (
+    first_error,
+    json_messages,
+    message_text,
+)
 
 
 def failed(*, out: str = "", err: str = "", code: int = 1) -> CommandResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from greengrass_components.provider_mirrors import find_provider_mirrors
+from greengrass_components.infrastructure.provider_mirrors import find_provider_mirrors
 
 
 def make_mirror(folder: Path) -> Path:

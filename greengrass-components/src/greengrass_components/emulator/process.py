@@ -30,10 +30,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edge_runtime.storage import canonical_json, translating_storage_errors, write_atomically
+from greengrass_components.emulator.moto_mends import mend_moto
 from greengrass_components.errors import EmulatorError
-from greengrass_components.moto_mends import mend_moto
 
-__all__ = ["Emulator", "find_emulator", "start_emulator"]
+__all__ = ["Emulator", "find_emulator", "main", "start_emulator"]
 
 logger = logging.getLogger(__name__)
 
@@ -257,7 +257,8 @@ def _end_with_stdin() -> None:
     os._exit(0)
 
 
-def _main() -> None:
+def main() -> None:
+    """Serve until the process is ended."""
     parser = argparse.ArgumentParser(prog="python -m greengrass_components.emulator")
     parser.add_argument("--document", type=Path, required=True, help="file for address and pid")
     parser.add_argument("--port", type=int, default=0, help="port on loopback; 0: a free one")
@@ -269,7 +270,3 @@ def _main() -> None:
     if arguments.end_with_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     _serve(document=arguments.document, port=arguments.port)
-
-
-if __name__ == "__main__":
-    _main()

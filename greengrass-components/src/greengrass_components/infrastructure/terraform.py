@@ -29,8 +29,12 @@ from greengrass_components.errors import (
     TerraformTimeoutError,
     TerraformTooOldError,
 )
-from greengrass_components.provider_mirrors import PROVIDER, find_provider_mirrors
-from greengrass_components.terraform_messages import first_error, json_messages, message_text
+from greengrass_components.infrastructure.provider_mirrors import PROVIDER, find_provider_mirrors
+from greengrass_components.infrastructure.terraform_messages import (
+    first_error,
+    json_messages,
+    message_text,
+)
 
 __all__ = [
     "StackChanges",

@@ -20,10 +20,10 @@ from greengrass_components.errors import (
     TerraformTimeoutError,
     TerraformTooOldError,
 )
+from greengrass_components.infrastructure.terraform import StackChanges, Terraform, prepare_stack
 from greengrass_components.publish import upload_component
-from greengrass_components.terraform import StackChanges, Terraform, prepare_stack
 
-STACK = Path(__file__).parents[2] / "terraform"
+STACK = Path(__file__).parents[3] / "terraform"
 
 terraform_needed = [
     pytest.mark.terraform,

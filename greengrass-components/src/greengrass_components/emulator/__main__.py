@@ -1,0 +1,8 @@
+"""The child process of ``start_emulator``: ``python -m greengrass_components.emulator``."""
+
+from __future__ import annotations
+
+from greengrass_components.emulator.process import main
+
+if __name__ == "__main__":
+    main()
