@@ -1,5 +1,6 @@
 provider "aws" {
-  region = var.aws_region
+  region              = var.aws_region
+  allowed_account_ids = var.account_id != null ? [var.account_id] : null
 
   # An endpoint of one's own has no metadata service and no host name per bucket.
   # It is near and does not throttle, so a call that fails twice will go on failing.
@@ -12,42 +13,112 @@ provider "aws" {
     for_each = var.aws_endpoint != null ? [var.aws_endpoint] : []
 
     content {
-      iam = endpoints.value
-      iot = endpoints.value
-      s3  = endpoints.value
-      sts = endpoints.value
+      budgets        = endpoints.value
+      cloudtrail     = endpoints.value
+      cloudwatch     = endpoints.value
+      cloudwatchlogs = endpoints.value
+      iam            = endpoints.value
+      identitystore  = endpoints.value
+      iot            = endpoints.value
+      kms            = endpoints.value
+      lambda         = endpoints.value
+      s3             = endpoints.value
+      sns            = endpoints.value
+      ssoadmin       = endpoints.value
+      sts            = endpoints.value
     }
   }
 
   default_tags {
-    tags = merge(var.tags, { Stack = var.name, ManagedBy = "terraform" })
+    tags = merge(var.tags, { Environment = var.environment, ManagedBy = "terraform", Stack = local.stack })
   }
 }
 
 data "aws_caller_identity" "current" {}
 
+data "aws_partition" "current" {}
+
 data "aws_region" "current" {}
 
 locals {
-  # Bucket names are shared by all of AWS: account and region make this one its own.
-  bucket_name = "${var.name}-artifacts-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
+  stack      = "${var.name}-${var.environment}"
+  account_id = data.aws_caller_identity.current.account_id
+  partition  = data.aws_partition.current.partition
+  region     = data.aws_region.current.name
+
+  # Bucket names are shared by all of AWS: environment, account and region make these their own.
+  bucket_suffix = coalesce(var.bucket_suffix, "${var.environment}-${local.account_id}-${local.region}")
+  bucket_names = {
+    for purpose in concat(keys(local.buckets), ["access-logs", "audit-trail", "terraform-state"]) :
+    purpose => "${var.bucket_prefix}-${purpose}-${local.bucket_suffix}"
+  }
+
+  # What lies where, and for how long. A device that is a release behind still finds its
+  # artifacts; what people said is kept no longer than it takes to learn from it.
+  buckets = {
+    intents-raw = {
+      lock_days = null
+      lifecycle = { expire_days = 90, noncurrent_days = 7 }
+    }
+    intents-processed = {
+      lock_days = null
+      lifecycle = { transition_ia_days = 60, expire_days = 730, noncurrent_days = 30 }
+    }
+    model-artifacts = {
+      lock_days = null
+      lifecycle = { transition_ia_days = 90, noncurrent_days = 90 }
+    }
+    edge-deployments = {
+      lock_days = var.release_lock_days
+      lifecycle = { noncurrent_days = 365 }
+    }
+    pipeline-artifacts = {
+      lock_days = null
+      lifecycle = { expire_days = 30, noncurrent_days = 7 }
+    }
+  }
+
+  # Who may change what guards a bucket. Elsewhere than in dev that is the permission set
+  # administrator, the account itself (its root user), and whom administrator_arns names.
+  guardian_arns = concat(
+    var.administrator_arns,
+    ["arn:${local.partition}:iam::${local.account_id}:root"],
+    var.environment == "dev" ? ["arn:${local.partition}:*::${local.account_id}:*"] : [
+      "arn:${local.partition}:iam::${local.account_id}:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_${local.stack}-administrator_*",
+    ],
+  )
 }
 
-module "artifact_bucket" {
-  source = "./modules/artifact_bucket"
+module "keys" {
+  source = "./modules/keys"
 
-  name                    = local.bucket_name
-  kms_key_arn             = var.kms_key_arn
-  noncurrent_version_days = var.noncurrent_version_days
-  force_destroy           = var.force_destroy
+  name             = local.stack
+  account_id       = local.account_id
+  partition        = local.partition
+  region           = local.region
+  signer_role_arns = ["arn:${local.partition}:iam::${local.account_id}:role/${local.stack}-signer"]
 }
 
-module "token_exchange_role" {
-  source = "./modules/token_exchange_role"
+module "access_logs" {
+  source = "./modules/access_log_bucket"
 
-  name                        = "${var.name}-token-exchange"
-  bucket_arn                  = module.artifact_bucket.arn
-  artifact_prefix             = var.artifact_prefix
-  kms_key_arn                 = var.kms_key_arn
-  credential_duration_seconds = var.credential_duration_seconds
+  name                 = local.bucket_names["access-logs"]
+  account_id           = local.account_id
+  partition            = local.partition
+  source_bucket_prefix = var.bucket_prefix
+  guardian_arns        = local.guardian_arns
+  force_destroy        = var.force_destroy
+}
+
+module "bucket" {
+  source   = "./modules/private_bucket"
+  for_each = local.buckets
+
+  name              = local.bucket_names[each.key]
+  kms_key_arn       = module.keys.data_key_arn
+  access_log_bucket = module.access_logs.name
+  object_lock_days  = each.value.lock_days
+  lifecycle_rules   = each.value.lifecycle
+  guardian_arns     = local.guardian_arns
+  force_destroy     = var.force_destroy
 }

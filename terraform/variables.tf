@@ -1,12 +1,39 @@
 variable "name" {
-  description = "Prefix of every resource name. Two stacks in one account need two names."
+  description = "First part of every resource name. Two stacks of one environment in one account need two names."
   type        = string
   default     = "edgewise"
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name))
-    error_message = "name must be 3 to 20 lower-case letters, digits and hyphens, starting with a letter and not ending with a hyphen."
+    condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.name))
+    error_message = "name must be 2 to 10 lower-case letters and digits, starting with a letter: the names of permission sets have 32 characters in all."
+  }
+}
+
+variable "environment" {
+  description = "Environment of the stack: dev, staging or prod. The second part of every resource name."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = contains(["dev", "staging", "prod"], var.environment)
+    error_message = "environment must be dev, staging or prod."
+  }
+}
+
+variable "account_id" {
+  description = "AWS account that the environment belongs to: twelve digits. Null accepts any account, in dev only."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.account_id == null || can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be twelve digits in quotation marks."
+  }
+
+  validation {
+    condition     = var.account_id != null || var.environment == "dev"
+    error_message = "account_id must be set in staging and prod, so that no other account is changed by mistake."
   }
 }
 
@@ -32,37 +59,66 @@ variable "aws_endpoint" {
   }
 }
 
+variable "bucket_prefix" {
+  description = "First part of every bucket name."
+  type        = string
+  default     = "slm"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{0,6}[a-z0-9]$", var.bucket_prefix)) && !startswith(var.bucket_prefix, "xn--") && !startswith(var.bucket_prefix, "sthree-")
+    error_message = "bucket_prefix must be 2 to 8 lower-case letters, digits and hyphens, with a letter or digit at both ends."
+  }
+}
+
+variable "bucket_suffix" {
+  description = "Last part of every bucket name. Null makes it of environment, account and region: bucket names are shared by all of AWS."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.bucket_suffix == null || can(regex("^[a-z0-9][a-z0-9-]{0,28}[a-z0-9]$", var.bucket_suffix))
+    error_message = "bucket_suffix must be 2 to 30 lower-case letters, digits and hyphens, with a letter or digit at both ends."
+  }
+}
+
 variable "artifact_prefix" {
-  description = "Folder in the bucket that holds component artifacts. Devices may read below it and nowhere else."
+  description = "Folder of the deployment bucket that holds component artifacts. Devices may read below it and at their own, and nowhere else."
   type        = string
   default     = "artifacts/"
   nullable    = false
 
   validation {
-    condition     = can(regex("^([A-Za-z0-9_-][A-Za-z0-9._-]*/)+$", var.artifact_prefix))
-    error_message = "artifact_prefix must be folder names of letters, digits, '.', '_' and '-', each ended by a slash, such as artifacts/."
+    condition     = can(regex("^([A-Za-z0-9_-][A-Za-z0-9._-]*/)+$", var.artifact_prefix)) && !startswith(var.artifact_prefix, "devices/") && !startswith(var.artifact_prefix, "allowlist/")
+    error_message = "artifact_prefix must be folder names of letters, digits, '.', '_' and '-', each ended by a slash, such as artifacts/; devices/ and allowlist/ have other uses."
   }
 }
 
-variable "kms_key_arn" {
-  description = "ARN of the KMS key that encrypts artifacts. Null encrypts them with keys that S3 manages (AES-256)."
-  type        = string
-  default     = null
-
-  validation {
-    condition     = var.kms_key_arn == null || can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.kms_key_arn))
-    error_message = "kms_key_arn must be the ARN of a KMS key (an alias does not do: a policy cannot name it)."
-  }
-}
-
-variable "noncurrent_version_days" {
-  description = "Days (1 to 3650) that a replaced artifact is kept. Null keeps every version for ever."
+variable "release_lock_days" {
+  description = "Days (1 to 3650) that nobody can delete or overwrite a release or a line of the audit trail. Null locks nothing, in dev only."
   type        = number
   default     = null
 
   validation {
-    condition     = var.noncurrent_version_days == null || try(var.noncurrent_version_days >= 1 && var.noncurrent_version_days <= 3650 && floor(var.noncurrent_version_days) == var.noncurrent_version_days, false)
-    error_message = "noncurrent_version_days must be a whole number from 1 to 3650, or null."
+    condition     = var.release_lock_days == null || try(var.release_lock_days >= 1 && var.release_lock_days <= 3650 && floor(var.release_lock_days) == var.release_lock_days, false)
+    error_message = "release_lock_days must be a whole number from 1 to 3650, or null."
+  }
+
+  validation {
+    condition     = var.release_lock_days != null || var.environment == "dev"
+    error_message = "release_lock_days must be set in staging and prod: a release that devices run must not vanish."
+  }
+}
+
+variable "rollout_stages" {
+  description = "Stages of a roll-out in their order, each a thing group: 1 to 10 names of 2 to 20 lower-case letters, digits and hyphens."
+  type        = list(string)
+  default     = ["canary", "early", "general"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.rollout_stages) >= 1 && length(var.rollout_stages) <= 10 && length(distinct(var.rollout_stages)) == length(var.rollout_stages) && alltrue([for stage in var.rollout_stages : can(regex("^[a-z][a-z0-9-]{1,19}$", stage)) && stage != "fleet"])
+    error_message = "rollout_stages must be 1 to 10 different names of 2 to 20 lower-case letters, digits and hyphens; 'fleet' is the group above them."
   }
 }
 
@@ -79,11 +135,106 @@ variable "credential_duration_seconds" {
   }
 }
 
+variable "github_repository" {
+  description = "Repository whose workflows may publish and deploy: owner/repository. Null lets no CI in."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.github_repository == null || can(regex("^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}$", var.github_repository))
+    error_message = "github_repository must look like owner/repository, without wildcards."
+  }
+}
+
+variable "create_github_provider" {
+  description = "Whether to make GitHub's identity provider. An account has only one: false where another stack has made it."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "identity_center" {
+  description = "Whether people come in through IAM Identity Center. It must be enabled in the account's organization first."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "people" {
+  description = "Group of IAM Identity Center that gets a permission set: administrator, developer, operator or auditor -> id of the group."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.people), ["administrator", "auditor", "developer", "operator"])) == 0
+    error_message = "people must have keys among administrator, auditor, developer and operator."
+  }
+
+  validation {
+    condition     = alltrue([for id in values(var.people) : can(regex("^([0-9a-f]{10}-)?[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$", id))])
+    error_message = "people must have ids of groups as values, as IAM Identity Center shows them; a name does not do."
+  }
+}
+
+variable "administrator_arns" {
+  description = "Patterns of ARNs of principals that may also change the guarded settings of the buckets, besides the permission set administrator and the account itself. In dev everybody whom IAM lets is added."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.administrator_arns : can(regex("^arn:[^:]+:(iam|sts)::[0-9]{12}:[^*]+", arn))])
+    error_message = "administrator_arns must be ARNs of roles or users of one account; a '*' may stand in the name only."
+  }
+}
+
+variable "alert_emails" {
+  description = "Addresses that alarms and budget alerts are sent to; each must confirm once. At most 10."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(var.alert_emails) <= 10 && alltrue([for address in var.alert_emails : can(regex("^[^@[:space:]]+@[^@[:space:]]+[.][^@[:space:]]+$", address))])
+    error_message = "alert_emails must be at most 10 e-mail addresses."
+  }
+}
+
+variable "monthly_budget_usd" {
+  description = "US dollars a month (1 to 100000) whose 50, 80 and 100 % are told of."
+  type        = number
+  default     = 10
+  nullable    = false
+
+  validation {
+    condition     = var.monthly_budget_usd >= 1 && var.monthly_budget_usd <= 100000
+    error_message = "monthly_budget_usd must be from 1 to 100000."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that log lines are kept; CloudWatch knows 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731 and more years."
+  type        = number
+  default     = 365
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be a number of days that CloudWatch knows, such as 30, 90 or 365."
+  }
+}
+
 variable "force_destroy" {
-  description = "Whether destroying the stack also deletes the artifacts in the bucket."
+  description = "Whether destroying the stack also deletes the objects in its buckets. Never in prod."
   type        = bool
   default     = false
   nullable    = false
+
+  validation {
+    condition     = !(var.force_destroy && var.environment == "prod")
+    error_message = "force_destroy must be false in prod: empty the buckets by hand if that is meant."
+  }
 }
 
 variable "tags" {
@@ -91,4 +242,9 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+
+  validation {
+    condition     = length(setintersection(keys(var.tags), ["Environment", "ManagedBy", "Stack"])) == 0 && length(var.tags) <= 40
+    error_message = "tags must be at most 40, and Environment, ManagedBy and Stack are the stack's own."
+  }
 }

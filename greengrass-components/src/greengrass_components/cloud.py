@@ -9,34 +9,48 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 from edge_runtime.errors import StorageError
+from greengrass_components.aws_errors import error_code, translating_aws_errors
 from greengrass_components.errors import (
+    AccessDeniedError,
     BucketMissingError,
     CloudCredentialsError,
     CloudError,
-    CloudUnreachableError,
+    ObjectExistsError,
 )
 
-__all__ = ["AwsCloud", "Cloud", "InMemoryCloud", "stored_sha256"]
+__all__ = ["AwsCloud", "Cloud", "InMemoryCloud", "access_denied", "stored_sha256"]
 
 _CHUNK_BYTES = 1 << 20
 _MISSING_CODES = frozenset({"404", "NoSuchKey", "NotFound"})
-_CREDENTIAL_CODES = frozenset(
-    {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"}
-)
+# The second comes when two uploads of one key cross.
+_EXISTS_CODES = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
+_DENIED_CODES = frozenset({"403", "AccessDenied", "AccessDeniedException"})
+# Without the right to list, S3 says "forbidden" of an object that is not there.
+_RIGHTS = {"HeadObject": "s3:GetObject or s3:ListBucket"}
+_UPLOADS = ("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
+_NAMED_RIGHT = re.compile(r"not authorized to perform:? (\S+)(?: on resource:? (\S+))?")
 
 
 class Cloud(Protocol):
     """Stores files as objects in buckets, and gives them back."""
 
-    def upload_file(self, path: Path, *, bucket: str, key: str) -> None:
-        """Store a file as an object; an object of that key is replaced.
+    def upload_file(self, path: Path, *, bucket: str, key: str, only_new: bool = False) -> None:
+        """Store a file as an object.
+
+        Args:
+            path: the file.
+            bucket: name of the bucket.
+            key: key of the object.
+            only_new: refuse when there is an object of that key, which is replaced otherwise.
 
         Raises:
+            ObjectExistsError: there is one, and only a new one was wanted.
             CloudError: it cannot be stored.
             StorageError: the file cannot be read.
         """
@@ -74,31 +88,40 @@ def stored_sha256(cloud: Cloud, *, bucket: str, key: str) -> str:
 class AwsCloud:
     """AWS through boto3. Making one calls nothing."""
 
-    def __init__(self, *, endpoint: str | None = None) -> None:
+    def __init__(self, *, endpoint: str | None = None, region: str | None = None) -> None:
         """Take boto3's ordinary settings.
 
         Args:
             endpoint: URL that answers for S3; boto3's settings decide when left out.
+            region: AWS region of the buckets; boto3's settings decide when left out.
 
         Raises:
             CloudCredentialsError: the AWS profile that is asked for does not exist.
         """
         import boto3
+        from botocore.config import Config
         from botocore.exceptions import BotoCoreError
 
         try:
-            self._s3: Any = boto3.session.Session().client("s3", endpoint_url=endpoint)
+            session = boto3.session.Session(region_name=region)
+            # botocore's own default mode takes no notice of most throttling.
+            config = Config(retries={"mode": "standard"})
+            self._s3: Any = session.client("s3", endpoint_url=endpoint, config=config)
         except (BotoCoreError, ValueError) as error:
             raise CloudCredentialsError(
                 f"the AWS settings are not usable: {error}; check AWS_PROFILE, "
                 "AWS_ENDPOINT_URL and ~/.aws/config"
             ) from error
 
-    def upload_file(self, path: Path, *, bucket: str, key: str) -> None:
+    def upload_file(self, path: Path, *, bucket: str, key: str, only_new: bool = False) -> None:
         """Store a file as an object; see ``Cloud``."""
         with _reading(path) as file, _translating(bucket=bucket, key=key):
-            # Unlike upload_file, this passes the errors of S3 on as they are.
-            self._s3.upload_fileobj(file, bucket, key)
+            if only_new:
+                # S3 itself looks, at the moment when the object comes to be.
+                self._s3.put_object(Bucket=bucket, Key=key, Body=file, IfNoneMatch="*")
+            else:
+                # Unlike upload_file, this passes the errors of S3 on as they are.
+                self._s3.upload_fileobj(file, bucket, key)
 
     def object_bytes(self, *, bucket: str, key: str) -> int | None:
         """Return the size of an object in bytes; see ``Cloud``."""
@@ -108,7 +131,7 @@ class AwsCloud:
             try:
                 return int(self._s3.head_object(Bucket=bucket, Key=key)["ContentLength"])
             except ClientError as error:
-                if _code(error) in _MISSING_CODES:
+                if error_code(error) in _MISSING_CODES:
                     return None
                 raise
 
@@ -130,10 +153,13 @@ class InMemoryCloud:
         self.uploads: list[tuple[str, str]] = []
         """Bucket and key of every upload, in order."""
 
-    def upload_file(self, path: Path, *, bucket: str, key: str) -> None:
+    def upload_file(self, path: Path, *, bucket: str, key: str, only_new: bool = False) -> None:
         """Store a file as an object; see ``Cloud``."""
         with _reading(path) as file:
-            self._objects(bucket)[key] = file.read()
+            objects = self._objects(bucket)
+            if only_new and key in objects:
+                raise _object_exists(bucket, key)
+            objects[key] = file.read()
         self.uploads.append((bucket, key))
 
     def object_bytes(self, *, bucket: str, key: str) -> int | None:
@@ -166,55 +192,61 @@ def _reading(path: Path) -> Iterator[Any]:
         yield file
 
 
+def access_denied(error: Any, *, what: str) -> AccessDeniedError | None:
+    """Say which right is missing, when that is what a ``ClientError`` is about; else None.
+
+    Args:
+        error: what boto3 raised.
+        what: the thing that was worked on.
+    """
+    code = error_code(error)
+    if code not in _DENIED_CODES:
+        return None
+    operation = error.operation_name
+    reason = " ".join(str(error.response["Error"].get("Message") or "").split())
+    # AWS names the right itself, which matters when it is another service's, such as kms:Decrypt.
+    named = _NAMED_RIGHT.search(reason)
+    if named is not None:
+        right, on = named[1], named[2] or what
+    elif operation in _UPLOADS:
+        right, on = "s3:PutObject", what
+    elif what.startswith("s3://"):
+        right, on = _RIGHTS.get(operation, f"s3:{operation}"), what
+    else:
+        right, on = f"greengrass:{operation}", what
+    return AccessDeniedError(
+        f"AWS refused {operation} of {what} ({code}): the right {right} on {on} is missing; "
+        "have it added to the role, or sign in with another one",
+        right=right,
+        resource=on,
+        reason=reason,
+    )
+
+
 @contextlib.contextmanager
 def _translating(*, bucket: str, key: str) -> Iterator[None]:
     """Turn what boto3 raises into errors that say what to do."""
-    from botocore import exceptions as foreign
+    from botocore.exceptions import ClientError
 
-    try:
-        yield
-    except (
-        foreign.NoCredentialsError,
-        foreign.PartialCredentialsError,
-        foreign.CredentialRetrievalError,
-        foreign.SSOError,
-    ) as error:
-        raise CloudCredentialsError(
-            f"no usable AWS credentials ({error}); sign in to AWS, or start the emulator "
-            "with cloud.start and use the variables that it prints"
-        ) from error
-    except (foreign.ConnectionError, foreign.HTTPClientError) as error:
-        raise CloudUnreachableError(
-            f"AWS does not answer ({error}); check the network and AWS_ENDPOINT_URL"
-        ) from error
-    except foreign.ClientError as error:
-        raise _from_client_error(error, bucket=bucket, key=key) from error
-    except foreign.BotoCoreError as error:
-        raise CloudError(f"AWS failed at s3://{bucket}/{key}: {error}") from error
+    with translating_aws_errors(f"use s3://{bucket}/{key}"):
+        try:
+            yield
+        except ClientError as error:
+            found = _from_client_error(error, bucket=bucket, key=key)
+            if found is None:
+                raise
+            raise found from error
 
 
-def _from_client_error(error: Any, *, bucket: str, key: str) -> CloudError:
-    code = _code(error)
+def _from_client_error(error: Any, *, bucket: str, key: str) -> CloudError | None:
+    code = error_code(error)
     if code == "NoSuchBucket":
         return _no_bucket(bucket)
     if code in _MISSING_CODES:
         return _no_object(bucket, key)
-    reason = error.response["Error"].get("Message") or code
-    if code in _CREDENTIAL_CODES:
-        return CloudCredentialsError(
-            f"AWS does not accept the credentials ({code}: {reason}); sign in again", code=code
-        )
-    return CloudError(
-        f"AWS refused {error.operation_name} of s3://{bucket}/{key} ({code}: {reason}); "
-        "check the rights of the account",
-        code=code,
-        bucket=bucket,
-        key=key,
-    )
-
-
-def _code(error: Any) -> str:
-    return str(error.response["Error"].get("Code", ""))
+    if code in _EXISTS_CODES:
+        return _object_exists(bucket, key)
+    return access_denied(error, what=f"s3://{bucket}/{key}")
 
 
 def _no_bucket(bucket: str) -> BucketMissingError:
@@ -227,3 +259,11 @@ def _no_bucket(bucket: str) -> BucketMissingError:
 
 def _no_object(bucket: str, key: str) -> CloudError:
     return CloudError(f"there is no object s3://{bucket}/{key}", bucket=bucket, key=key)
+
+
+def _object_exists(bucket: str, key: str) -> ObjectExistsError:
+    return ObjectExistsError(
+        f"there is an object s3://{bucket}/{key} already; see what it is, and run again",
+        bucket=bucket,
+        key=key,
+    )

@@ -6,8 +6,19 @@
     ├── CloudError                     a call to AWS failed
     │   ├── CloudUnreachableError      nothing answers at the endpoint
     │   ├── CloudCredentialsError      no credentials, or they are not accepted
-    │   └── BucketMissingError         no such bucket
-    ├── UploadError                    an artifact was not stored as it was sent
+    │   ├── AccessDeniedError          a right is missing
+    │   ├── CloudBusyError             AWS asks for fewer calls
+    │   ├── BucketMissingError         no such bucket
+    │   └── ObjectExistsError          an object stands where only a new one is wanted
+    ├── PublishError                   a component version cannot be published
+    │   ├── UploadError                an artifact was not stored as it was sent
+    │   ├── VersionTakenError          the version is published with other content
+    │   └── NotDeployableError         AWS did not make the version deployable
+    ├── DeployError                    a deployment cannot be made or changed
+    │   ├── OutputsError               the stack's outputs are not there, or lack something
+    │   ├── StageError                 no such stage of the roll-out
+    │   ├── NotPublishedError          a component version that is not there or not deployable
+    │   └── DeploymentConflictError    somebody else deployed, or it is no longer under way
     ├── EmulatorError                  the AWS emulator did not start or stop
     ├── ComponentError                 a component cannot be built or used
     │   ├── RecipeError                a recipe that a core device would refuse or misread
@@ -15,6 +26,13 @@
     │   ├── WheelError                 a wheel for the device cannot be had
     │   └── NucleusError               a component does not run as its recipe says
     └── TerraformError                 Terraform could not do its work
+        ├── VariableError              no such variable or environment, or an unreadable value
+        ├── WrongAccountError          the credentials are of another account
+        ├── BucketNameError            a bucket cannot have the name that it should get
+        ├── StateMissingError          there is no bucket for the state yet
+        ├── StateLockedError           another Terraform holds the state
+        ├── ConfirmationError          data would be lost, and nobody confirmed it
+        ├── ChecksError                the configuration cannot be checked
         ├── TerraformMissingError      no such program
         ├── TerraformTooOldError       the program is older than the configuration needs
         ├── TerraformTimeoutError      a command took too long and was stopped
@@ -27,23 +45,41 @@ from __future__ import annotations
 from edge_runtime.errors import EdgeError
 
 __all__ = [
+    "AccessDeniedError",
     "ArchiveError",
     "BucketMissingError",
+    "BucketNameError",
+    "ChecksError",
+    "CloudBusyError",
     "CloudCredentialsError",
     "CloudError",
     "CloudUnreachableError",
     "ComponentError",
+    "ConfirmationError",
+    "DeployError",
+    "DeploymentConflictError",
     "EmulatorError",
+    "NotDeployableError",
+    "NotPublishedError",
     "NucleusError",
+    "ObjectExistsError",
+    "OutputsError",
     "ProviderUnreachableError",
+    "PublishError",
     "RecipeError",
+    "StageError",
+    "StateLockedError",
+    "StateMissingError",
     "TerraformError",
     "TerraformFailedError",
     "TerraformMissingError",
     "TerraformTimeoutError",
     "TerraformTooOldError",
     "UploadError",
+    "VariableError",
+    "VersionTakenError",
     "WheelError",
+    "WrongAccountError",
 ]
 
 
@@ -63,8 +99,52 @@ class BucketMissingError(CloudError):
     """There is no such bucket, or it is another account's."""
 
 
-class UploadError(EdgeError):
+class AccessDeniedError(CloudError):
+    """The credentials lack a right; ``right`` and ``resource`` are in the data."""
+
+
+class CloudBusyError(CloudError):
+    """AWS asks for fewer calls, also after the retries."""
+
+
+class ObjectExistsError(CloudError):
+    """An object stands where only a new one is wanted."""
+
+
+class PublishError(EdgeError):
+    """A component version cannot be published."""
+
+
+class UploadError(PublishError):
     """An artifact was not stored as it was sent."""
+
+
+class VersionTakenError(PublishError):
+    """The version is published with other content."""
+
+
+class NotDeployableError(PublishError):
+    """AWS did not make a component version deployable, or not in time."""
+
+
+class DeployError(EdgeError):
+    """A deployment cannot be made or changed."""
+
+
+class OutputsError(DeployError):
+    """The stack's outputs are not there, or lack what is needed."""
+
+
+class StageError(DeployError):
+    """There is no such stage of the roll-out."""
+
+
+class NotPublishedError(DeployError):
+    """A component version that is to be deployed is not there, or not deployable."""
+
+
+class DeploymentConflictError(DeployError):
+    """Somebody else deployed in between, or the deployment is no longer under way."""
 
 
 class EmulatorError(EdgeError):
@@ -93,6 +173,34 @@ class NucleusError(ComponentError):
 
 class TerraformError(EdgeError):
     """Terraform could not do its work."""
+
+
+class VariableError(TerraformError):
+    """There is no such variable or environment, or its value cannot be read."""
+
+
+class WrongAccountError(TerraformError):
+    """The credentials are of another account than the environment belongs to."""
+
+
+class BucketNameError(TerraformError):
+    """A bucket cannot have the name that it should get: it is taken or not allowed."""
+
+
+class StateMissingError(TerraformError):
+    """There is no bucket for Terraform's state yet."""
+
+
+class StateLockedError(TerraformError):
+    """Another Terraform holds the lock of the state."""
+
+
+class ConfirmationError(TerraformError):
+    """Data would be lost, and nobody confirmed that by typing the stack's name."""
+
+
+class ChecksError(TerraformError):
+    """The configuration of the cloud side cannot be checked."""
 
 
 class TerraformMissingError(TerraformError):

@@ -1,18 +1,14 @@
-"""Terraform as an object, tried on small real configurations and on the stack itself."""
+"""Terraform as an object, tried on small real configurations."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 
-from greengrass_components.cloud import AwsCloud
-from greengrass_components.emulator import Emulator, start_emulator
 from greengrass_components.errors import (
     ProviderUnreachableError,
     TerraformFailedError,
@@ -20,10 +16,8 @@ from greengrass_components.errors import (
     TerraformTimeoutError,
     TerraformTooOldError,
 )
-from greengrass_components.infrastructure.terraform import StackChanges, Terraform, prepare_stack
-from greengrass_components.publish import upload_component
-
-STACK = Path(__file__).parents[3] / "terraform"
+from greengrass_components.infrastructure.configuration import prepare_stack
+from greengrass_components.infrastructure.terraform import StackChanges, Terraform
 
 terraform_needed = [
     pytest.mark.terraform,
@@ -82,52 +76,6 @@ def stub(path: Path, script: str) -> str:
     return str(path)
 
 
-class TestPreparing:
-    def test_the_source_folder_is_not_written(self, source: Path, work: Path) -> None:
-        prepare_stack(source, work=work, variables={"answer": 1})
-
-        assert [path.name for path in source.iterdir()] == ["main.tf"]
-
-    def test_modules_are_copied_and_tests_are_not(self, source: Path, work: Path) -> None:
-        for name in ("modules/one/main.tf", "tests/one.tftest.hcl", ".terraform/x.tf"):
-            (source / name).parent.mkdir(parents=True)
-            (source / name).write_text("")
-
-        prepare_stack(source, work=work, variables={})
-
-        copied = {path.relative_to(work).as_posix() for path in work.rglob("*") if path.is_file()}
-        assert copied == {"main.tf", "modules/one/main.tf", "edgewise.auto.tfvars.json"}
-
-    def test_a_file_that_left_the_source_leaves_the_copy(self, source: Path, work: Path) -> None:
-        (source / "more.tf").write_text("")
-        prepare_stack(source, work=work, variables={})
-        (source / "more.tf").unlink()
-
-        prepare_stack(source, work=work, variables={})
-
-        assert not (work / "more.tf").exists()
-
-    def test_a_state_in_the_copy_is_kept(self, source: Path, work: Path) -> None:
-        prepare_stack(source, work=work, variables={})
-        (work / "terraform.tfstate").write_text("{}")
-
-        prepare_stack(source, work=work, variables={})
-
-        assert (work / "terraform.tfstate").read_text() == "{}"
-
-    def test_a_variable_that_does_not_exist_is_named(self, source: Path, work: Path) -> None:
-        with pytest.raises(TerraformFailedError, match="no Terraform variable anser; there are an"):
-            prepare_stack(source, work=work, variables={"anser": 1})
-
-        assert not work.exists()
-
-    def test_a_folder_without_a_configuration_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(TerraformFailedError, match=f"no Terraform configuration in {tmp_path}"):
-            prepare_stack(tmp_path, work=tmp_path / "work", variables={})
-
-        assert not (tmp_path / "work").exists()
-
-
 class TestProgram:
     def test_a_missing_program_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(TerraformMissingError, match=r"cannot run 'no-such-terraform'.*install"):
@@ -142,15 +90,15 @@ class TestProgram:
 
     @pytest.mark.parametrize(
         "answer",
-        ['{"terraform_version": "1.8.5"}', "Terraform v0.12.31", '{"terraform_version"'],
+        ['{"terraform_version": "1.10.5"}', "Terraform v0.12.31", '{"terraform_version"'],
     )
     def test_an_old_program_is_refused(self, tmp_path: Path, answer: str) -> None:
         binary = stub(tmp_path / "terraform", f"echo '{answer}'")
 
-        with pytest.raises(TerraformTooOldError, match=r"too old: install 1\.9\.0 or newer"):
+        with pytest.raises(TerraformTooOldError, match=r"too old: install 1\.11\.0 or newer"):
             Terraform(tmp_path, binary=binary).init()
 
-    @pytest.mark.parametrize("version", ["1.9.0", "1.11.4", "1.15.0-beta1", "2.0.1"])
+    @pytest.mark.parametrize("version", ["1.11.0", "1.11.4", "1.15.0-beta1", "2.0.1"])
     def test_a_new_program_is_accepted(self, tmp_path: Path, version: str) -> None:
         binary = stub(tmp_path / "terraform", f"""echo '{{"terraform_version": "{version}"}}'""")
 
@@ -205,7 +153,12 @@ class TestCommands:
         changes = terraform.plan()
 
         assert changes == StackChanges(
-            add=1, change=0, destroy=0, actions=("create terraform_data.this",), empty=False
+            add=1,
+            change=0,
+            destroy=0,
+            adopt=0,
+            actions=("create terraform_data.this",),
+            empty=False,
         )
         assert terraform.outputs() == {}
 
@@ -234,7 +187,8 @@ class TestCommands:
         terraform = ready(source, work)
         terraform.apply()
 
-        assert terraform.destroy().destroy == 1
+        assert terraform.plan(destroy=True, keep="gone").destroy == 1
+        assert terraform.apply("gone").destroy == 1
         assert terraform.cmd("state list").out == ""
 
     def test_progress_is_told_while_terraform_runs(self, source: Path, work: Path) -> None:
@@ -303,10 +257,11 @@ class TestCommands:
     def test_a_configuration_that_cannot_be_read_is_no_matter_of_providers(
         self, source: Path, work: Path
     ) -> None:
-        (source / "main.tf").write_text("resource {")
+        prepare_stack(source, work=work, variables={})
+        (work / "main.tf").write_text("resource {")
 
         with pytest.raises(TerraformFailedError, match=r"terraform init failed: .*main\.tf line 1"):
-            ready(source, work)
+            Terraform(work).init()
 
     def test_a_state_that_cannot_be_read_is_an_error(self, source: Path, work: Path) -> None:
         terraform = ready(source, work)
@@ -318,7 +273,10 @@ class TestCommands:
     def test_an_empty_mirror_is_a_provider_out_of_reach(self, tmp_path: Path, work: Path) -> None:
         empty = tmp_path / "empty"
         empty.mkdir()
-        prepare_stack(STACK, work=work, variables={})
+        work.mkdir()
+        (work / "versions.tf").write_text(
+            'terraform {\n required_providers {\n aws = { source = "hashicorp/aws" }\n }\n}\n'
+        )
         terraform = Terraform(
             work, environment={**os.environ, "EDGEWISE_TERRAFORM_PLUGIN_DIR": str(empty)}
         )
@@ -328,138 +286,3 @@ class TestCommands:
 
         assert "hashicorp/aws" in raised.value.message
         assert "EDGEWISE_TERRAFORM_PLUGIN_DIR" in raised.value.message
-
-
-@pytest.fixture(scope="module")
-def stack_with_tests(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    """The committed configuration with its tests, ready to be checked."""
-    work = tmp_path_factory.mktemp("checks") / "terraform"
-    shutil.copytree(STACK, work, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
-    return initialised(Terraform(work))
-
-
-def initialised(terraform: Terraform) -> Terraform:
-    try:
-        terraform.init()
-    except ProviderUnreachableError as error:
-        pytest.skip(error.message)
-    return terraform
-
-
-@pytest.mark.slow
-class TestStackChecks:
-    pytestmark = terraform_needed
-
-    def test_the_files_have_terraforms_own_format(self, stack_with_tests: Terraform) -> None:
-        result = stack_with_tests.cmd("fmt -check -recursive -no-color")
-
-        assert (result.out, result.code) == ("", 0)
-
-    def test_the_configuration_is_valid(self, stack_with_tests: Terraform) -> None:
-        result = stack_with_tests.cmd("validate -no-color")
-
-        assert (result.err, result.code) == ("", 0)
-
-    def test_the_promises_of_the_modules_hold(self, stack_with_tests: Terraform) -> None:
-        result = stack_with_tests.cmd("test -no-color")
-
-        assert result.code == 0, result.out + result.err
-        assert ", 0 failed." in result.out
-
-    def test_the_production_example_can_be_planned(self, stack_with_tests: Terraform) -> None:
-        result = stack_with_tests.cmd(
-            "test -no-color",
-            filter="tests/example.tftest.hcl",
-            var_file="examples/production.tfvars",
-        )
-
-        assert "1 passed, 0 failed." in result.out, result.out + result.err
-
-    def test_every_variable_and_output_is_described(self) -> None:
-        files = [*STACK.rglob("variables.tf"), *STACK.rglob("outputs.tf")]
-        blocks = [
-            block
-            for file in files
-            for block in file.read_text().split("\n}\n")
-            if block.lstrip().startswith(("variable", "output"))
-        ]
-
-        assert len(blocks) > 20
-        assert [block for block in blocks if "  description = " not in block] == []
-
-
-@pytest.fixture
-def emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    with start_emulator(tmp_path / "emulator") as running:
-        for name, value in running.environment.items():
-            monkeypatch.setenv(name, value)
-        yield running
-
-
-@pytest.mark.slow
-class TestStack:
-    pytestmark = terraform_needed
-
-    def test_an_endpoint_where_nobody_answers_is_one_line_with_advice(
-        self, work: Path, emulator: Emulator
-    ) -> None:
-        prepare_stack(STACK, work=work, variables={"aws_endpoint": emulator.endpoint})
-        terraform = initialised(Terraform(work))
-        emulator.stop()
-
-        with pytest.raises(TerraformFailedError, match="nothing answers at the endpoint") as raised:
-            terraform.plan()
-
-        assert "\n" not in raised.value.message
-
-    def test_missing_credentials_are_one_line_with_advice(self, tmp_path: Path, work: Path) -> None:
-        # A home of its own holds no credentials; the mirror is found in the real one first.
-        prepare_stack(STACK, work=work, variables={"aws_endpoint": "http://127.0.0.1:9"})
-        initialised(Terraform(work))
-        nobody = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-
-        with pytest.raises(TerraformFailedError, match="sign in to AWS") as raised:
-            Terraform(work, environment=nobody).plan()
-
-        assert "\n" not in raised.value.message
-
-    def test_it_comes_up_keeps_artifacts_and_goes_away_without_a_trace(
-        self, tmp_path: Path, emulator: Emulator
-    ) -> None:
-        component = tmp_path / "component"
-        content = {"model.zip": os.urandom(9_000_000), "runtime.zip": b"", "notes.txt": b"hello\n"}
-        for name, data in content.items():
-            path = component / "artifacts/com.example.Intents/1.0.0" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        work = tmp_path / "work"
-        variables = {"aws_endpoint": emulator.endpoint, "force_destroy": True}
-        prepare_stack(STACK, work=work, variables=variables)
-        terraform = initialised(Terraform(work))
-
-        applied = terraform.apply()
-        assert (applied.add, applied.change, applied.destroy) == (9, 0, 0)
-        assert terraform.plan().empty
-
-        outputs = terraform.outputs()
-        place = {"bucket": outputs["artifact_bucket"], "prefix": outputs["artifact_prefix"]}
-        cloud = AwsCloud()
-        first = upload_component(component, cloud=cloud, **place)
-        assert [artifact.skipped for artifact in first.artifacts] == [False, False, False]
-        for artifact in first.artifacts:
-            stored = b"".join(cloud.read_object(bucket=place["bucket"], key=artifact.key))
-            assert stored == content[Path(artifact.key).name]
-
-        second = upload_component(component, cloud=cloud, **place)
-        assert [artifact.skipped for artifact in second.artifacts] == [True, True, True]
-        s3 = boto3.client("s3")
-        versions = s3.list_object_versions(Bucket=place["bucket"])["Versions"]
-        assert len(versions) == 3
-        head = s3.head_object(Bucket=place["bucket"], Key=first.artifacts[0].key)
-        assert head["ServerSideEncryption"] == "AES256"
-
-        assert terraform.destroy().destroy == 9
-        assert s3.list_buckets()["Buckets"] == []
-        assert boto3.client("iam").list_roles()["Roles"] == []
-        assert boto3.client("iot").list_role_aliases()["roleAliases"] == []
-        s3.close()

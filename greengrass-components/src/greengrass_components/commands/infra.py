@@ -2,170 +2,242 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from invoke.collection import Collection
 from invoke.context import Context
-from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors
-from greengrass_components.commands.checkout import CHECKOUT
-from greengrass_components.commands.numbers import whole_number
+from greengrass_components.commands.stacks import (
+    STACK_HELP,
+    ask_for_the_name,
+    open_from_flags,
+    source_and_values,
+)
 
 if TYPE_CHECKING:
-    from greengrass_components.infrastructure.terraform import StackChanges, Terraform
+    from greengrass_components.infrastructure.plan_review import Loss
+    from greengrass_components.infrastructure.terraform import StackChanges
 
 __all__ = ["namespace"]
 
-_SOURCE = CHECKOUT / "terraform"
-_WORK = "build/infra"
-
-_HELP = {
-    "endpoint": "URL that answers for AWS; AWS_ENDPOINT_URL when left out, else AWS itself",
-    "var": "a Terraform variable as NAME=VALUE; may be given several times",
-    "work": "folder for Terraform's copy of the configuration and its state",
-    "timeout": "seconds that Terraform may take; 1800 by default",
-    "json": "print one JSON object",
-}
+_PLAN_ONLY = "show what would be done, and stop"
+_CONFIRM = "the stack's name, when data may be lost; a terminal is asked for it"
 
 
-@task(help=_HELP, iterable=["var"])
+@task(help=STACK_HELP, iterable=["var", "var_file"])
+def bootstrap(
+    _: Context,
+    env: str = "dev",
+    *,
+    var: list[str] | None = None,
+    var_file: list[str] | None = None,
+    timeout: str | None = None,
+    json: bool = False,
+) -> None:
+    """Make the bucket that Terraform's state lies in; once for each environment."""
+    from greengrass_components.infrastructure.stack import bootstrap_state
+
+    with reporting_errors():
+        bucket, changes = bootstrap_state(
+            env, **source_and_values(var=var, var_file=var_file, timeout=timeout)
+        )
+        if json:
+            print_json({"bucket": bucket, "made": changes is not None and not changes.empty})
+        else:
+            done = "is there already" if changes is None or changes.empty else "is made"
+            print(f"{bucket} {done}")
+
+
+@task(help=STACK_HELP, iterable=["var", "var_file"])
 def init(
     _: Context,
+    env: str = "dev",
     *,
-    endpoint: str = "",
     var: list[str] | None = None,
-    work: str = _WORK,
+    var_file: list[str] | None = None,
     timeout: str | None = None,
     json: bool = False,
 ) -> None:
-    """Get Terraform's modules and provider ready."""
+    """Check account and state, and get Terraform's modules and provider ready."""
     with reporting_errors():
-        _ready(work=work, endpoint=endpoint, var=var, timeout=timeout)
+        stack = open_from_flags(env, var=var, var_file=var_file, timeout=timeout)
         if json:
-            print_json({"work": work})
+            print_json({"stack": stack.name, "caller": stack.caller, "work": stack.work})
         else:
-            print(f"ready in {work}")
+            where = f"account {stack.caller.account_id}, {stack.caller.region}"
+            print(f"{stack.name} is ready in {stack.work} ({where})")
 
 
-@task(help=_HELP, iterable=["var"])
+@task(
+    help={**STACK_HELP, "destroy": "plan to delete everything"},
+    iterable=["var", "var_file"],
+)
 def plan(
     _: Context,
+    env: str = "dev",
     *,
-    endpoint: str = "",
+    destroy: bool = False,
     var: list[str] | None = None,
-    work: str = _WORK,
+    var_file: list[str] | None = None,
     timeout: str | None = None,
     json: bool = False,
 ) -> None:
-    """Show what an apply would change."""
+    """Show what an apply would change, and which data it would lose."""
     with reporting_errors():
-        changes = _ready(work=work, endpoint=endpoint, var=var, timeout=timeout).plan()
-        _report("to do", changes, json=json)
+        _plan(env, destroy=destroy, var=var, var_file=var_file, timeout=timeout, json=json)
 
 
-@task(help=_HELP, iterable=["var"])
+@task(
+    help={**STACK_HELP, "plan_only": _PLAN_ONLY, "confirm": _CONFIRM},
+    iterable=["var", "var_file"],
+)
 def apply(
     _: Context,
+    env: str = "dev",
     *,
-    endpoint: str = "",
+    plan_only: bool = False,
+    confirm: str | None = None,
     var: list[str] | None = None,
-    work: str = _WORK,
+    var_file: list[str] | None = None,
     timeout: str | None = None,
     json: bool = False,
 ) -> None:
     """Make the cloud side as the configuration says."""
+    from greengrass_components.infrastructure.stack import apply_stack
+
     with reporting_errors():
-        terraform = _ready(work=work, endpoint=endpoint, var=var, timeout=timeout)
-        changes = terraform.apply()
-        outputs = terraform.outputs()
-        _report("done", changes, json=json, outputs=outputs)
+        if plan_only:
+            _plan(env, destroy=False, var=var, var_file=var_file, timeout=timeout, json=json)
+            return
+        stack = open_from_flags(env, var=var, var_file=var_file, timeout=timeout)
+        result = apply_stack(stack, confirm=ask_for_the_name(confirm))
+        if json:
+            told = msgspec.to_builtins(result.changes)
+            print_json({**told, "adopted": result.adopted, "outputs": result.outputs})
+            return
+        _print_changes("done", result.changes)
+        for address in result.adopted:
+            print(f"  taken over from an interrupted apply: {address}")
+        _print_outputs(result.outputs)
 
 
-@task(help={**_HELP, "yes": "really delete"}, iterable=["var"])
+@task(
+    help={**STACK_HELP, "plan_only": _PLAN_ONLY, "confirm": _CONFIRM},
+    iterable=["var", "var_file"],
+)
 def destroy(
     _: Context,
+    env: str = "dev",
     *,
-    yes: bool = False,
-    endpoint: str = "",
+    plan_only: bool = False,
+    confirm: str | None = None,
     var: list[str] | None = None,
-    work: str = _WORK,
+    var_file: list[str] | None = None,
     timeout: str | None = None,
     json: bool = False,
 ) -> None:
-    """Delete the cloud side; asks for --yes."""
-    if not yes:
-        raise Exit("this deletes the cloud side; say so with --yes", code=2)
+    """Delete the cloud side; its name must be typed."""
+    from greengrass_components.infrastructure.stack import destroy_stack
+
     with reporting_errors():
-        changes = _ready(work=work, endpoint=endpoint, var=var, timeout=timeout).destroy()
-        _report("done", changes, json=json)
+        if plan_only:
+            _plan(env, destroy=True, var=var, var_file=var_file, timeout=timeout, json=json)
+            return
+        stack = open_from_flags(env, var=var, var_file=var_file, timeout=timeout)
+        changes = destroy_stack(stack, confirm=ask_for_the_name(confirm))
+        if json:
+            print_json(changes)
+        else:
+            _print_changes("done", changes)
 
 
-@task(help={"work": _HELP["work"], "json": _HELP["json"]})
-def output(_: Context, *, work: str = _WORK, json: bool = False) -> None:
+@task(help=STACK_HELP, iterable=["var", "var_file"])
+def output(
+    _: Context,
+    env: str = "dev",
+    *,
+    var: list[str] | None = None,
+    var_file: list[str] | None = None,
+    timeout: str | None = None,
+    json: bool = False,
+) -> None:
     """Show the outputs of the last apply."""
-    from greengrass_components.infrastructure.terraform import Terraform
-
     with reporting_errors():
-        outputs = Terraform(Path(work)).outputs()
+        stack = open_from_flags(env, var=var, var_file=var_file, timeout=timeout)
+        outputs = stack.terraform.outputs()
         if json:
             print_json(outputs)
         else:
             _print_outputs(outputs)
 
 
-def _ready(*, work: str, endpoint: str, var: list[str] | None, timeout: str | None) -> Terraform:
-    from greengrass_components.infrastructure.terraform import Terraform, prepare_stack
-
-    variables = dict(_variable(entry) for entry in var or [])
-    if address := endpoint or os.environ.get("AWS_ENDPOINT_URL"):
-        variables["aws_endpoint"] = address
-    prepare_stack(_SOURCE, work=Path(work), variables=variables)
-    seconds = whole_number("timeout", timeout, default=1800)
-    terraform = Terraform(Path(work), on_line=_say, timeout_s=seconds)
-    terraform.init()
-    return terraform
-
-
-def _variable(entry: str) -> tuple[str, Any]:
-    name, equals, text = entry.partition("=")
-    if not (name and equals):
-        raise Exit(f"--var wants NAME=VALUE, not {entry!r}", code=2)
-    try:
-        return name, msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        # Not a number, true, false, null, list or object: a plain word.
-        return name, text
-
-
-def _say(line: str) -> None:
-    print(f"  {line}", file=sys.stderr, flush=True)
-
-
-def _report(
-    what: str, changes: StackChanges, *, json: bool, outputs: dict[str, Any] | None = None
+@task(
+    help={**STACK_HELP, "lock_id": "the id that the refusal named"},
+    iterable=["var", "var_file"],
+)
+def unlock(
+    _: Context,
+    env: str = "dev",
+    *,
+    lock_id: str,
+    var: list[str] | None = None,
+    var_file: list[str] | None = None,
+    timeout: str | None = None,
+    json: bool = False,
 ) -> None:
+    """Free the state after a Terraform that is gone for good."""
+    from greengrass_components.infrastructure.stack import unlock_stack
+
+    with reporting_errors():
+        stack = open_from_flags(env, var=var, var_file=var_file, timeout=timeout)
+        unlock_stack(stack, lock_id)
+        if json:
+            print_json({"freed": lock_id})
+        else:
+            print(f"freed; now run infra.apply --env {env}, which goes on where it was broken off")
+
+
+def _plan(
+    env: str,
+    *,
+    destroy: bool,
+    var: list[str] | None,
+    var_file: list[str] | None,
+    timeout: str | None,
+    json: bool,
+) -> None:
+    from greengrass_components.infrastructure.stack import plan_stack
+
+    stack = open_from_flags(env, var=var, var_file=var_file, timeout=timeout)
+    result = plan_stack(stack, destroy=destroy)
     if json:
-        told = msgspec.to_builtins(changes)
-        print_json(told if outputs is None else {**told, "outputs": outputs})
+        print_json({**msgspec.to_builtins(result.changes), "losses": result.losses})
         return
+    _print_changes("to do", result.changes)
+    _print_losses(result.losses)
+
+
+def _print_changes(what: str, changes: StackChanges) -> None:
     if changes.empty:
         print("nothing to change")
-    else:
-        print(f"{what}: add {changes.add}, change {changes.change}, destroy {changes.destroy}")
-    if outputs is not None:
-        _print_outputs(outputs)
+        return
+    adopted = f", take over {changes.adopt}" if changes.adopt else ""
+    print(f"{what}: add {changes.add}, change {changes.change}, destroy {changes.destroy}{adopted}")
+
+
+def _print_losses(losses: tuple[Loss, ...]) -> None:
+    for loss in losses:
+        print(f"  LOSES DATA: {loss.action} {loss.address}: {loss.what}")
 
 
 def _print_outputs(outputs: dict[str, Any]) -> None:
     width = max((len(name) for name in outputs), default=0)
     for name, value in outputs.items():
-        print(f"{name:<{width}}  {value}")
+        shown = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        print(f"{name:<{width}}  {shown}")
 
 
-namespace = Collection("infra", init, plan, apply, destroy, output)
+namespace = Collection("infra", bootstrap, init, plan, apply, destroy, output, unlock)

@@ -4,15 +4,14 @@ Built on python-terraform, whose command lines are used and whose way of running
 it has no timeout, shows nothing before the end, leaves variable files behind, takes any
 misspelt method for a command and passes options that Terraform has since removed.
 
-Terraform works on a copy of the configuration in a folder of its own, which also holds the
-state. The source folder is never written.
+Terraform works in a folder that ``configuration.prepare_stack`` has filled.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from typing import Any
 import msgspec
 import python_terraform
 
-from edge_runtime.storage import canonical_json, translating_storage_errors, write_atomically
 from greengrass_components.child_process import CommandResult, LineSink, run_program
 from greengrass_components.errors import (
     ProviderUnreachableError,
@@ -31,33 +29,27 @@ from greengrass_components.errors import (
 )
 from greengrass_components.infrastructure.provider_mirrors import PROVIDER, find_provider_mirrors
 from greengrass_components.infrastructure.terraform_messages import (
+    failure,
     first_error,
     json_messages,
     message_text,
 )
 
-__all__ = [
-    "StackChanges",
-    "Terraform",
-    "prepare_stack",
-]
+__all__ = ["StackChanges", "Terraform"]
 
 logger = logging.getLogger(__name__)
 
-MINIMUM_VERSION = (1, 9, 0)
-"""The oldest Terraform that the configuration and ``init -json`` work with."""
+MINIMUM_VERSION = (1, 11, 0)
+"""The oldest Terraform whose S3 backend locks without a database."""
 
 _MINIMUM_TEXT = ".".join(map(str, MINIMUM_VERSION))
-
-VARIABLES_FILE = "edgewise.auto.tfvars.json"
-"""Terraform reads every ``*.auto.tfvars.json`` of its working folder by itself."""
 
 PLUGIN_FOLDER_VARIABLE = "EDGEWISE_TERRAFORM_PLUGIN_DIR"
 """Environment variable that names a folder of unpacked providers, for machines offline."""
 
 # After an interrupt Terraform finishes the calls under way and saves its state.
 _GRACE_SECONDS = 30.0
-_VARIABLE = re.compile(r'^\s*variable\s+"([^"]+)"', re.MULTILINE)
+_WAIT_SECONDS = 0.5
 _PROVIDER_WORDS = ("provider package", "install provider", "query available provider")
 
 
@@ -70,52 +62,12 @@ class StackChanges(msgspec.Struct, frozen=True):
     """Resources changed in place."""
     destroy: int
     """Resources deleted."""
+    adopt: int
+    """Resources that were there already and are taken into the state."""
     actions: tuple[str, ...]
     """One ``<action> <resource address>`` for each planned change, in Terraform's order."""
     empty: bool
     """True when the cloud already is as the configuration says."""
-
-
-def prepare_stack(source: Path, *, work: Path, variables: Mapping[str, Any]) -> None:
-    """Copy a Terraform configuration into a working folder and set its variables.
-
-    Args:
-        source: folder with the root module: its ``*.tf`` files and ``modules/``.
-        work: folder to make or update; a state in it is kept.
-        variables: values by name; they replace those of an earlier call.
-
-    Raises:
-        TerraformFailedError: ``source`` holds no configuration, or not such a variable.
-        StorageError: the working folder cannot be written.
-    """
-    files = {
-        path.relative_to(source): path.read_bytes()
-        for path in (*source.glob("*.tf"), *source.glob("modules/**/*.tf"))
-    }
-    if not files:
-        raise TerraformFailedError(
-            f"no Terraform configuration in {source}: it holds no .tf file", source=source
-        )
-    declared = {
-        name
-        for path, content in files.items()
-        if path.parent == Path()
-        for name in _VARIABLE.findall(content.decode())
-    }
-    # Terraform itself only warns, and goes on without the value.
-    if unknown := sorted(variables.keys() - declared):
-        raise TerraformFailedError(
-            f"no Terraform variable {', '.join(unknown)}; there are {', '.join(sorted(declared))}",
-            unknown=unknown,
-        )
-    with translating_storage_errors(work):
-        work.mkdir(parents=True, exist_ok=True)
-        for path in (*work.glob("*.tf"), *work.glob("modules/**/*.tf")):
-            if path.relative_to(work) not in files:
-                path.unlink()
-    for name, content in files.items():
-        write_atomically(work / name, content)
-    write_atomically(work / VARIABLES_FILE, canonical_json(dict(variables)))
 
 
 class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships no types
@@ -174,12 +126,15 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
             )
         return version
 
-    def init(self) -> None:
+    def init(self, *, backend: bool = True) -> None:
         """Get modules and providers, from a local mirror where there is one.
 
         A folder named in ``EDGEWISE_TERRAFORM_PLUGIN_DIR`` is the only one tried. Else a
         configuration file of the user decides first, and then the mirrors that are found;
         without such a file the mirrors come first, as in Terraform itself.
+
+        Args:
+            backend: whether to make the state ready too; checks need none.
 
         Raises:
             TerraformMissingError: there is no such program.
@@ -191,7 +146,15 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
         sources = self._provider_sources()
         for source in sources:
             options: dict[str, Any] = {} if source is None else {"plugin_dir": source}
-            result = self.cmd("init", input=False, json=python_terraform.IsFlagged, **options)
+            # The state is where the configuration says, and never moved from elsewhere.
+            result = self.cmd(
+                "init",
+                input=False,
+                json=python_terraform.IsFlagged,
+                reconfigure=python_terraform.IsFlagged,
+                backend=backend,
+                **options,
+            )
             if result.code == 0:
                 logger.info("provider from %s", source or "Terraform's own sources")
                 return
@@ -205,33 +168,78 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
             provider=PROVIDER,
         )
 
-    def plan(self) -> StackChanges:
+    def plan(self, *, destroy: bool = False, keep: str | None = None) -> StackChanges:
         """Compare the configuration with the cloud; change nothing.
 
+        Args:
+            destroy: plan to delete everything that the state knows of.
+            keep: name of a file in the working folder that the plan is written to.
+
         Raises:
+            StateLockedError: another Terraform works with the state.
             TerraformFailedError: Terraform refused; the message has its first error.
             TerraformTimeoutError: it took longer than ``timeout_s``.
         """
+        options: dict[str, Any] = {} if keep is None else {"out": keep}
+        if destroy:
+            options["destroy"] = python_terraform.IsFlagged
         # 0: nothing to do, 2: something to do; both are answers.
-        return self._change("plan", detailed_exitcode=python_terraform.IsFlagged)
+        return self._change("plan", detailed_exitcode=python_terraform.IsFlagged, **options)
 
-    def apply(self) -> StackChanges:
+    def apply(self, plan: str | None = None) -> StackChanges:
         """Make the cloud as the configuration says.
 
-        Raises:
-            TerraformFailedError: Terraform refused; the message has its first error.
-            TerraformTimeoutError: it took longer than ``timeout_s``.
-        """
-        return self._change("apply", auto_approve=python_terraform.IsFlagged)
-
-    def destroy(self) -> StackChanges:
-        """Delete everything that the state knows of.
+        Args:
+            plan: a file that ``plan`` wrote; exactly this is done. None plans anew.
 
         Raises:
-            TerraformFailedError: Terraform refused; the message has its first error.
+            StateLockedError: another Terraform works with the state.
+            TerraformFailedError: Terraform refused; the message has its first error, and
+                ``data["failures"]`` has all of them with the addresses of their resources.
             TerraformTimeoutError: it took longer than ``timeout_s``.
         """
-        return self._change("destroy", auto_approve=python_terraform.IsFlagged)
+        if plan is None:
+            return self._change("apply", auto_approve=python_terraform.IsFlagged)
+        return self._change("apply", plan)
+
+    def show(self, plan: str | None = None) -> dict[str, Any]:
+        """Return the state, or a kept plan, with every value.
+
+        Raises:
+            TerraformFailedError: it cannot be read.
+        """
+        result = self.cmd(
+            "show", *([plan] if plan else []), show=False, json=python_terraform.IsFlagged
+        )
+        if result.code != 0:
+            raise TerraformFailedError(f"terraform show failed: {first_error(result)}")
+        shown: dict[str, Any] = msgspec.json.decode(result.out)
+        return shown
+
+    def unlock(self, lock_id: str) -> None:
+        """Free a lock whose holder is gone.
+
+        Raises:
+            TerraformFailedError: there is no such lock.
+        """
+        result = self.cmd("force-unlock", lock_id, force=python_terraform.IsFlagged)
+        if result.code != 0:
+            raise TerraformFailedError(
+                f"there is no lock {lock_id} to free: {first_error(result)}", lock_id=lock_id
+            )
+
+    def running(self) -> int | None:
+        """Return the process id of a Terraform that works in this folder, None if none does.
+
+        It may be one whose own ``inv`` was killed: it still finishes its work.
+        """
+        import psutil
+
+        folder = str(self._work.resolve())
+        for process in psutil.process_iter(["name", "cwd"]):
+            if process.info["name"] == "terraform" and process.info["cwd"] == folder:
+                return int(process.pid)
+        return None
 
     def outputs(self) -> dict[str, Any]:
         """Return the value of every output by name; empty before the first apply.
@@ -241,9 +249,7 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
         """
         result = self.cmd("output", show=False, json=python_terraform.IsFlagged)
         if result.code != 0:
-            raise TerraformFailedError(
-                f"terraform output failed: {first_error(result)}", command="output"
-            )
+            raise failure(result, "output")
         return {name: entry["value"] for name, entry in msgspec.json.decode(result.out).items()}
 
     def cmd(self, cmd: str, *args: str, show: bool = True, **kwargs: Any) -> CommandResult:
@@ -261,6 +267,7 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
             TerraformTimeoutError: it took longer than ``timeout_s`` and was stopped.
         """
         try:
+            self._wait_for_the_other()
             return run_program(
                 [str(part) for part in self.generate_cmd_string(cmd, *args, **kwargs)],
                 folder=self._work,
@@ -290,12 +297,10 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
         finally:
             self.temp_var_files.clean_up()
 
-    def _change(self, command: str, **options: Any) -> StackChanges:
-        result = self.cmd(command, input=False, json=python_terraform.IsFlagged, **options)
+    def _change(self, command: str, *args: str, **options: Any) -> StackChanges:
+        result = self.cmd(command, *args, input=False, json=python_terraform.IsFlagged, **options)
         if result.code not in ((0, 2) if command == "plan" else (0,)):
-            raise TerraformFailedError(
-                f"terraform {command} failed: {first_error(result)}", command=command
-            )
+            raise failure(result, command)
         changes: dict[str, int] = {}
         actions = []
         for message in json_messages(result.out):
@@ -304,14 +309,26 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
             elif message.get("type") == "planned_change":
                 change = message["change"]
                 actions.append(f"{change['action']} {change['resource']['addr']}")
-        counts = {key: changes.get(key, 0) for key in ("add", "change", "remove")}
+        counts = {key: changes.get(key, 0) for key in ("add", "change", "remove", "import")}
         return StackChanges(
             add=counts["add"],
             change=counts["change"],
             destroy=counts["remove"],
+            adopt=counts["import"],
             actions=tuple(actions),
             empty=result.code == 0 if command == "plan" else not any(counts.values()),
         )
+
+    def _wait_for_the_other(self) -> None:
+        deadline = time.monotonic() + self._timeout_s
+        told = False
+        while (other := self.running()) is not None:
+            if not told and self._on_line is not None:
+                self._on_line(f"waiting for another Terraform in {self._work} (process {other})")
+            told = True
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            time.sleep(_WAIT_SECONDS)
 
     def _provider_sources(self) -> list[Path | None]:
         if chosen := self._environment.get(PLUGIN_FOLDER_VARIABLE):

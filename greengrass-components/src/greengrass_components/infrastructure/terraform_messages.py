@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 
 from greengrass_components.child_process import CommandResult
+from greengrass_components.errors import StateLockedError, TerraformFailedError
+from greengrass_components.infrastructure.state import parse_lock
 
-__all__ = ["first_error", "json_messages", "message_text"]
+__all__ = ["failure", "first_error", "json_messages", "message_text"]
 
 # What to do about errors that say it badly, by words in them.
 _ADVICE = {
@@ -18,8 +20,6 @@ _ADVICE = {
     "use the variables that it prints",
     "connection refused": "nothing answers at the endpoint: start the emulator again with "
     "cloud.start, or check AWS_ENDPOINT_URL",
-    "error acquiring the state lock": "another Terraform works with this state: wait until it "
-    "is done",
 }
 # Of no interest to a person; "drift" is what AWS added to what was asked for.
 _UNTOLD = frozenset({"outputs", "refresh_complete", "refresh_start", "resource_drift", "version"})
@@ -41,6 +41,34 @@ def message_text(line: str) -> str:
             return ""
         return str(message.get("@message", "")).partition("\n")[0]
     return line.rstrip()
+
+
+def failure(result: CommandResult, command: str) -> TerraformFailedError | StateLockedError:
+    """Return the error to raise for a command that failed.
+
+    ``data["failures"]`` of a ``TerraformFailedError`` is a tuple of (address, text), one for each
+    error; the address is empty where an error belongs to no resource.
+    """
+    errors = [
+        diagnostic
+        for message in json_messages(result.out)
+        if (diagnostic := message.get("diagnostic", {})).get("severity") == "error"
+    ]
+    for diagnostic in errors:
+        if "state lock" in diagnostic["summary"] and (
+            lock := parse_lock(diagnostic.get("detail", ""))
+        ):
+            return StateLockedError(
+                f"the state is locked by {lock.who} since {lock.since} UTC ({lock.operation}); "
+                "wait until that is done. If that Terraform is gone for good, free the state with "
+                f"infra.unlock --lock-id {lock.id}",
+                lock=lock,
+            )
+    return TerraformFailedError(
+        f"terraform {command} failed: {first_error(result)}",
+        command=command,
+        failures=tuple((one.get("address", ""), _whole_text(one)) for one in errors),
+    )
 
 
 def first_error(result: CommandResult) -> str:
@@ -69,6 +97,10 @@ def _diagnostic_text(diagnostic: dict[str, Any]) -> str:
         text += f" in {place['filename']} line {place['start']['line']}"
     if detail:
         text += f": {detail}"
-    whole = f"{diagnostic.get('summary')} {diagnostic.get('detail')}".lower()
+    whole = _whole_text(diagnostic).lower()
     advice = next((advice for words, advice in _ADVICE.items() if words in whole), None)
     return f"{text.rstrip('.')}; {advice}" if advice else text
+
+
+def _whole_text(diagnostic: dict[str, Any]) -> str:
+    return f"{diagnostic.get('summary')} {diagnostic.get('detail')}"

@@ -1,6 +1,8 @@
 output "name" {
-  description = "Name of the bucket."
+  description = "Name of the bucket, handed out only after its policy guards it."
   value       = aws_s3_bucket.this.id
+
+  depends_on = [aws_s3_bucket_policy.this]
 }
 
 output "arn" {

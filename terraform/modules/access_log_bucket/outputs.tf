@@ -1,0 +1,16 @@
+output "name" {
+  description = "Name of the bucket, handed out only after its policy lets S3 deliver logs."
+  value       = aws_s3_bucket.this.id
+
+  depends_on = [aws_s3_bucket_policy.this]
+}
+
+output "arn" {
+  description = "ARN of the bucket."
+  value       = aws_s3_bucket.this.arn
+}
+
+output "policy_json" {
+  description = "Policy of the bucket, as JSON."
+  value       = aws_s3_bucket_policy.this.policy
+}
