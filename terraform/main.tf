@@ -36,6 +36,10 @@ provider "aws" {
 
 data "aws_caller_identity" "current" {}
 
+data "aws_iam_session_context" "current" {
+  arn = data.aws_caller_identity.current.arn
+}
+
 data "aws_partition" "current" {}
 
 data "aws_region" "current" {}
@@ -78,12 +82,12 @@ locals {
     }
   }
 
-  # Who may change what guards a bucket. Elsewhere than in dev that is the permission set
-  # administrator, the account itself (its root user), and whom administrator_arns names.
+  # Who may change what guards a bucket: the account itself (its root user), whom
+  # administrator_arns names, the permission set administrator, and in dev whoever applies.
   guardian_arns = concat(
-    var.administrator_arns,
     ["arn:${local.partition}:iam::${local.account_id}:root"],
-    var.environment == "dev" ? ["arn:${local.partition}:*::${local.account_id}:*"] : [
+    var.administrator_arns,
+    var.environment == "dev" ? [data.aws_iam_session_context.current.issuer_arn] : [
       "arn:${local.partition}:iam::${local.account_id}:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_${local.stack}-administrator_*",
     ],
   )
@@ -121,4 +125,21 @@ module "bucket" {
   lifecycle_rules   = each.value.lifecycle
   guardian_arns     = local.guardian_arns
   force_destroy     = var.force_destroy
+}
+
+module "audit" {
+  source = "./modules/audit"
+
+  name                   = local.stack
+  account_id             = local.account_id
+  partition              = local.partition
+  region                 = local.region
+  bucket_name            = local.bucket_names["audit-trail"]
+  kms_key_arn            = module.keys.data_key_arn
+  access_log_bucket      = module.access_logs.name
+  guardian_arns          = local.guardian_arns
+  object_lock_days       = var.release_lock_days
+  log_retention_days     = max(var.log_retention_days, 90)
+  data_event_bucket_arns = [module.bucket["edge-deployments"].arn, module.bucket["intents-raw"].arn]
+  force_destroy          = var.force_destroy
 }

@@ -1,6 +1,6 @@
 output "artifact_bucket" {
   description = "Name of the bucket that holds component artifacts."
-  value       = module.artifact_bucket.name
+  value       = module.bucket["edge-deployments"].name
 }
 
 output "artifact_prefix" {
@@ -10,15 +10,5 @@ output "artifact_prefix" {
 
 output "region" {
   description = "AWS region of the stack."
-  value       = data.aws_region.current.name
-}
-
-output "token_exchange_role_arn" {
-  description = "ARN of the role that devices act as."
-  value       = module.token_exchange_role.role_arn
-}
-
-output "token_exchange_role_alias" {
-  description = "Name of the IoT role alias, which goes into the configuration of the Greengrass nucleus."
-  value       = module.token_exchange_role.role_alias
+  value       = local.region
 }

@@ -66,8 +66,8 @@ variable "bucket_prefix" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9-]{0,6}[a-z0-9]$", var.bucket_prefix)) && !startswith(var.bucket_prefix, "xn--") && !startswith(var.bucket_prefix, "sthree-")
-    error_message = "bucket_prefix must be 2 to 8 lower-case letters, digits and hyphens, with a letter or digit at both ends."
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{0,4}[a-z0-9]$", var.bucket_prefix)) && !startswith(var.bucket_prefix, "xn--") && !startswith(var.bucket_prefix, "sthree-")
+    error_message = "bucket_prefix must be 2 to 6 lower-case letters, digits and hyphens, with a letter or digit at both ends."
   }
 }
 
@@ -178,14 +178,14 @@ variable "people" {
 }
 
 variable "administrator_arns" {
-  description = "Patterns of ARNs of principals that may also change the guarded settings of the buckets, besides the permission set administrator and the account itself. In dev everybody whom IAM lets is added."
+  description = "Patterns of ARNs of principals that may also change the guarded settings of the buckets, besides the permission set administrator and the account itself. In dev whoever applies the stack is added."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in var.administrator_arns : can(regex("^arn:[^:]+:(iam|sts)::[0-9]{12}:[^*]+", arn))])
-    error_message = "administrator_arns must be ARNs of roles or users of one account; a '*' may stand in the name only."
+    condition     = alltrue([for arn in var.administrator_arns : can(regex("^arn:[^:*?]+:(iam|sts)::[0-9]{12}:(role|user|federated-user)/.*[A-Za-z0-9].*$", arn))])
+    error_message = "administrator_arns must be ARNs of roles or users with their account, and name more than a wildcard. The ARN of a session (assumed-role) never matches."
   }
 }
 

@@ -52,10 +52,13 @@ locals {
 
   guardian_arns = length(var.guardian_arns) > 0 ? var.guardian_arns : [local.caller_arn]
 
-  # The wildcards of a policy, written as a regular expression.
+  # The wildcards of a policy, read as a regular expression. Of its special characters the
+  # name of a role can hold only "." and "+".
+  guardian_patterns = [
+    for arn in local.guardian_arns : replace(replace(replace(arn, "/[.+]/", "\\$0"), "?", "."), "*", ".*")
+  ]
   caller_is_guardian = anytrue([
-    for arn in local.guardian_arns :
-    can(regex("^${replace(replace(replace(replace(arn, "/[.+]/", "\\$0"), "?", "."), "*", ".*"), "$", "\\$")}$", local.caller_arn))
+    for pattern in local.guardian_patterns : can(regex("^${pattern}$", local.caller_arn))
   ])
 
   key_policy = {
@@ -105,8 +108,9 @@ module "access_log_bucket" {
 }
 
 # There is no prevent_destroy: Terraform wants it written down as true or false, so it could
-# not be lifted for an environment that is given up. What stands in for it is force_destroy:
-# S3 does not delete a bucket that still holds a state, or an old version of one.
+# not be lifted for an environment that is given up. What stands in for it is that S3 deletes
+# no bucket that holds an object or an old version of one. To give an environment up, apply
+# with force_destroy = true first, and then destroy.
 module "state_bucket" {
   source = "../modules/private_bucket"
 

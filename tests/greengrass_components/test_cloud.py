@@ -9,15 +9,19 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from edge_runtime.errors import StorageError
-from greengrass_components.cloud import AwsCloud, Cloud, InMemoryCloud, stored_sha256
+from greengrass_components.cloud import AwsCloud, Cloud, InMemoryCloud, refusal, stored_sha256
 from greengrass_components.emulator import start_emulator
 from greengrass_components.errors import (
+    AccessDeniedError,
     BucketMissingError,
+    CloudBusyError,
     CloudCredentialsError,
     CloudError,
     CloudUnreachableError,
+    ObjectExistsError,
 )
 
 NOBODY = """{
@@ -102,6 +106,25 @@ class TestPromises:
 
         assert b"".join(cloud.read_object(bucket="shelf", key="again")) == b"new"
 
+    def test_a_new_object_is_made_where_only_a_new_one_is_wanted(
+        self, cloud: Cloud, file: Path
+    ) -> None:
+        cloud.upload_file(file, bucket="shelf", key="new", only_new=True)
+
+        assert b"".join(cloud.read_object(bucket="shelf", key="new")) == file.read_bytes()
+
+    def test_an_object_stays_as_it_is_where_only_a_new_one_is_wanted(
+        self, cloud: Cloud, file: Path, tmp_path: Path
+    ) -> None:
+        old = tmp_path / "old"
+        old.write_bytes(b"old")
+        cloud.upload_file(old, bucket="shelf", key="kept")
+
+        with pytest.raises(ObjectExistsError, match=r"an object s3://shelf/kept already"):
+            cloud.upload_file(file, bucket="shelf", key="kept", only_new=True)
+
+        assert b"".join(cloud.read_object(bucket="shelf", key="kept")) == b"old"
+
     def test_an_object_that_is_not_there_has_no_size(self, cloud: Cloud) -> None:
         assert cloud.object_bytes(bucket="shelf", key="nothing") is None
 
@@ -150,5 +173,63 @@ class TestAwsErrors:
             AwsCloud(endpoint="localhost:5000")
 
     def test_a_refusal_is_told_with_its_place(self, aws: AwsCloud) -> None:
-        with pytest.raises(CloudError, match=r"AWS refused HeadObject of s3://vault/a \(403"):
+        with pytest.raises(
+            AccessDeniedError,
+            match=r"AWS refused HeadObject of s3://vault/a \(403\): the right "
+            r"s3:GetObject or s3:ListBucket on s3://vault/a is missing",
+        ):
             aws.object_bytes(bucket="vault", key="a")
+
+    def test_a_region_of_ones_own_goes_before_the_settings(self, aws: AwsCloud) -> None:
+        assert AwsCloud(region="us-west-2").object_bytes(bucket="shelf", key="nothing") is None
+
+
+def refused(operation: str, code: str, message: str = "") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+
+class TestRefusal:
+    def test_a_right_that_aws_names_is_told(self) -> None:
+        told = refusal(
+            refused(
+                "PutObject",
+                "AccessDenied",
+                "User: arn:aws:sts::123456789012:assumed-role/ci/run is not authorized to "
+                "perform: kms:GenerateDataKey on resource: "
+                "arn:aws:kms:eu-central-1:123456789012:key/1 because no identity-based policy "
+                "allows the kms:GenerateDataKey action",
+            ),
+            what="s3://shelf/a",
+        )
+
+        assert isinstance(told, AccessDeniedError)
+        assert told.data["right"] == "kms:GenerateDataKey"
+        assert told.data["resource"] == "arn:aws:kms:eu-central-1:123456789012:key/1"
+        assert "role" in told.message
+
+    @pytest.mark.parametrize(
+        ("operation", "what", "right"),
+        [
+            ("PutObject", "s3://shelf/a", "s3:PutObject"),
+            ("UploadPart", "s3://shelf/a", "s3:PutObject"),
+            ("GetObject", "s3://shelf/a", "s3:GetObject"),
+            ("DescribeComponent", "component a 1.0.0", "greengrass:DescribeComponent"),
+        ],
+    )
+    def test_a_right_that_aws_does_not_name_follows_from_the_call(
+        self, operation: str, what: str, right: str
+    ) -> None:
+        told = refusal(refused(operation, "AccessDenied", "Access Denied"), what=what)
+
+        assert told is not None
+        assert told.data["right"] == right
+
+    @pytest.mark.parametrize("code", ["SlowDown", "ThrottlingException"])
+    def test_too_many_calls_are_not_a_missing_right(self, code: str) -> None:
+        told = refusal(refused("PutObject", code), what="s3://shelf/a")
+
+        assert isinstance(told, CloudBusyError)
+        assert "wait a minute and run again" in told.message
+
+    def test_anything_else_is_left_to_others(self) -> None:
+        assert refusal(refused("PutObject", "InternalError"), what="s3://shelf/a") is None

@@ -19,18 +19,28 @@ from greengrass_components.aws_errors import error_code, translating_aws_errors
 from greengrass_components.errors import (
     AccessDeniedError,
     BucketMissingError,
+    CloudBusyError,
     CloudCredentialsError,
     CloudError,
     ObjectExistsError,
 )
 
-__all__ = ["AwsCloud", "Cloud", "InMemoryCloud", "access_denied", "stored_sha256"]
+__all__ = ["AwsCloud", "Cloud", "InMemoryCloud", "refusal", "stored_sha256"]
 
 _CHUNK_BYTES = 1 << 20
 _MISSING_CODES = frozenset({"404", "NoSuchKey", "NotFound"})
 # The second comes when two uploads of one key cross.
 _EXISTS_CODES = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _DENIED_CODES = frozenset({"403", "AccessDenied", "AccessDeniedException"})
+_BUSY_CODES = frozenset(
+    {
+        "RequestLimitExceeded",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
 # Without the right to list, S3 says "forbidden" of an object that is not there.
 _RIGHTS = {"HeadObject": "s3:GetObject or s3:ListBucket"}
 _UPLOADS = ("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
@@ -192,14 +202,20 @@ def _reading(path: Path) -> Iterator[Any]:
         yield file
 
 
-def access_denied(error: Any, *, what: str) -> AccessDeniedError | None:
-    """Say which right is missing, when that is what a ``ClientError`` is about; else None.
+def refusal(error: Any, *, what: str) -> CloudError | None:
+    """Explain a ``ClientError`` about rights or about too many calls; None if it is neither.
 
     Args:
         error: what boto3 raised.
-        what: the thing that was worked on.
+        what: the thing that was worked on, such as ``s3://bucket/key``.
     """
     code = error_code(error)
+    if code in _BUSY_CODES:
+        return CloudBusyError(
+            f"AWS asks for fewer calls ({code} at {error.operation_name} of {what}, also after "
+            "the retries); wait a minute and run again",
+            code=code,
+        )
     if code not in _DENIED_CODES:
         return None
     operation = error.operation_name
@@ -246,7 +262,7 @@ def _from_client_error(error: Any, *, bucket: str, key: str) -> CloudError | Non
         return _no_object(bucket, key)
     if code in _EXISTS_CODES:
         return _object_exists(bucket, key)
-    return access_denied(error, what=f"s3://{bucket}/{key}")
+    return refusal(error, what=f"s3://{bucket}/{key}")
 
 
 def _no_bucket(bucket: str) -> BucketMissingError:

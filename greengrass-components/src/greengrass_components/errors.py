@@ -15,10 +15,10 @@
     │   ├── VersionTakenError          the version is published with other content
     │   └── NotDeployableError         AWS did not make the version deployable
     ├── DeployError                    a deployment cannot be made or changed
-    │   ├── OutputsError               the stack's outputs are not there, or lack something
     │   ├── StageError                 no such stage of the roll-out
     │   ├── NotPublishedError          a component version that is not there or not deployable
     │   └── DeploymentConflictError    somebody else deployed, or it is no longer under way
+    ├── OutputsError                   the stack's outputs are not there, or lack something
     ├── EmulatorError                  the AWS emulator did not start or stop
     ├── ComponentError                 a component cannot be built or used
     │   ├── RecipeError                a recipe that a core device would refuse or misread
@@ -131,10 +131,6 @@ class DeployError(EdgeError):
     """A deployment cannot be made or changed."""
 
 
-class OutputsError(DeployError):
-    """The stack's outputs are not there, or lack what is needed."""
-
-
 class StageError(DeployError):
     """There is no such stage of the roll-out."""
 
@@ -145,6 +141,10 @@ class NotPublishedError(DeployError):
 
 class DeploymentConflictError(DeployError):
     """Somebody else deployed in between, or the deployment is no longer under way."""
+
+
+class OutputsError(EdgeError):
+    """The stack's outputs are not there, or lack something."""
 
 
 class EmulatorError(EdgeError):

@@ -1,5 +1,16 @@
 # Where the buckets of one account log who called them, for half a year.
 
+terraform {
+  required_version = ">= 1.11.0, < 2.0.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.100"
+    }
+  }
+}
+
 module "access_log_bucket" {
   source = "../../modules/access_log_bucket"
 

@@ -1,5 +1,16 @@
 # The trail of one account. It also records who touches the objects of the raw bucket.
 
+terraform {
+  required_version = ">= 1.11.0, < 2.0.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.100"
+    }
+  }
+}
+
 module "audit" {
   source = "../../modules/audit"
 

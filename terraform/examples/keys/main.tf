@@ -1,5 +1,16 @@
 # The keys of a stack whose bundles are signed by one role.
 
+terraform {
+  required_version = ">= 1.11.0, < 2.0.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.100"
+    }
+  }
+}
+
 module "keys" {
   source = "../../modules/keys"
 

@@ -1,5 +1,16 @@
 # A bucket for releases: locked for a quarter, replaced versions kept for a year.
 
+terraform {
+  required_version = ">= 1.11.0, < 2.0.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.100"
+    }
+  }
+}
+
 module "bucket" {
   source = "../../modules/private_bucket"
 

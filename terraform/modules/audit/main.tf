@@ -59,7 +59,6 @@ module "bucket" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_338:How long the trail can be searched is the user's choice; its files are kept in the bucket for a year and more.
   name              = "/edgewise/${var.name}/trail"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn

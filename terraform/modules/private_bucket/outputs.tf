@@ -1,6 +1,6 @@
 output "name" {
   description = "Name of the bucket, handed out only after its policy guards it."
-  value       = aws_s3_bucket.this.id
+  value       = aws_s3_bucket.this.bucket
 
   depends_on = [aws_s3_bucket_policy.this]
 }

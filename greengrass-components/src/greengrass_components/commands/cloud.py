@@ -1,4 +1,4 @@
-"""Tasks of the namespace ``cloud``: an AWS of one's own, and uploads."""
+"""Tasks of the namespace ``cloud``: an AWS of one's own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
-from edge_runtime.console import print_json, reporting_errors, showing_progress
+from edge_runtime.console import print_json, reporting_errors
 from greengrass_components.commands.numbers import whole_number
 
 __all__ = ["namespace"]
@@ -72,38 +72,6 @@ def status(_: Context, *, folder: str = _FOLDER, json: bool = False) -> None:
             print("no emulator is running; start one with cloud.start")
 
 
-@task(
-    help={
-        "component": "folder of the component",
-        "bucket": "name of the bucket",
-        "prefix": "folder in the bucket",
-        "json": _HELP["json"],
-    }
-)
-def upload(
-    _: Context,
-    component: str,
-    *,
-    bucket: str,
-    prefix: str = "artifacts/",
-    json: bool = False,
-) -> None:
-    """Upload the artifacts of a component, and compare what was stored."""
-    from greengrass_components.cloud import AwsCloud
-    from greengrass_components.publish import upload_component
-
-    with reporting_errors():
-        with showing_progress() as progress:
-            result = upload_component(
-                Path(component), cloud=AwsCloud(), bucket=bucket, prefix=prefix, progress=progress
-            )
-        if json:
-            print_json(result)
-            return
-        for artifact in result.artifacts:
-            print(f"{'unchanged' if artifact.skipped else 'uploaded'}  {artifact.uri}")
-
-
 def _description(emulator: Any) -> dict[str, Any]:
     return {
         "running": True,
@@ -113,4 +81,4 @@ def _description(emulator: Any) -> dict[str, Any]:
     }
 
 
-namespace = Collection("cloud", start, stop, status, upload)
+namespace = Collection("cloud", start, stop, status)

@@ -27,8 +27,6 @@ BACKEND_FILE = "backend_override.tf.json"
 FUNCTION_FILE = "handler.py"
 """A folder of a module that holds this file is the code of a Lambda function."""
 
-_PATTERNS = ("*.tf", "modules/**/*.tf")
-
 
 def declared_variables(source: Path) -> dict[str, Any]:
     """Return the variables of a root module with their defaults.
@@ -69,39 +67,46 @@ def prepare_stack(
     *,
     work: Path,
     variables: Mapping[str, Any],
+    root: str = ".",
     backend: Mapping[str, Any] | None = None,
-) -> None:
+) -> Path:
     """Copy a Terraform configuration into a working folder and set its values.
 
     Args:
-        source: folder with the root module: its ``*.tf`` files and ``modules/``.
+        source: folder of the configuration, with its ``modules/``.
         work: folder to make or update; a state in it is kept.
         variables: values by name; they replace those of an earlier call.
+        root: folder of the root module below ``source``.
         backend: settings of the S3 backend, for a configuration that has one.
+
+    Returns:
+        The root module's folder in the copy, where Terraform runs.
 
     Raises:
         TerraformFailedError: ``source`` holds no configuration.
         VariableError: there is no such variable.
         StorageError: the working folder cannot be written.
     """
-    check_names(variables, declared=declared_variables(source), where="a value")
+    check_names(variables, declared=declared_variables(source / root), where="a value")
+    patterns = (f"{root}/*.tf", "modules/**/*.tf")
     files = {
         path.relative_to(source): path.read_bytes()
-        for pattern in _PATTERNS
+        for pattern in patterns
         for path in source.glob(pattern)
     }
     with translating_storage_errors(work):
         work.mkdir(parents=True, exist_ok=True)
-        for path in (path for pattern in _PATTERNS for path in work.glob(pattern)):
+        for path in (path for pattern in patterns for path in work.glob(pattern)):
             if path.relative_to(work) not in files:
                 path.unlink()
     for name, content in files.items():
         write_atomically(work / name, content)
     pack_functions(source, work)
-    write_atomically(work / VARIABLES_FILE, canonical_json(dict(variables)))
+    write_atomically(work / root / VARIABLES_FILE, canonical_json(dict(variables)))
     if backend is not None:
         override = {"terraform": {"backend": {"s3": dict(backend)}}}
-        write_atomically(work / BACKEND_FILE, canonical_json(override))
+        write_atomically(work / root / BACKEND_FILE, canonical_json(override))
+    return work / root
 
 
 def pack_functions(source: Path, work: Path) -> None:

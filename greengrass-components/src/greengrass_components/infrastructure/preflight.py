@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from greengrass_components.aws_errors import error_code, translating_aws_errors
 from greengrass_components.errors import BucketNameError
@@ -14,6 +15,7 @@ __all__ = ["check_bucket_names"]
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_SOMETHING_ELSE = "something else in this account"
 _RESERVED = ("xn--", "sthree-", "amzn-s3-demo-")
 
 
@@ -47,7 +49,8 @@ def check_bucket_names(
             )
     with translating_aws_errors("look for buckets"):
         s3 = boto3.session.Session(region_name=caller.region).client("s3")
-        found = {bucket.address: _state_of(s3, bucket.values["bucket"]) for bucket in buckets}
+        own = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]} if buckets else set()
+        found = {bucket.address: _owner_of(s3, bucket.values["bucket"], own) for bucket in buckets}
     left: dict[str, str] = {}
     for bucket in buckets:
         name, owner = bucket.values["bucket"], found[bucket.address]
@@ -62,24 +65,22 @@ def check_bucket_names(
     return left
 
 
-def _state_of(s3: object, name: str) -> str | None:
+def _owner_of(s3: Any, name: str, own: set[str]) -> str | None:
     """Return the stack that a bucket belongs to, who else has it, or None if nobody has."""
     from botocore.exceptions import ClientError
 
     try:
-        s3.head_bucket(Bucket=name)  # type: ignore[attr-defined]
+        if name in own:
+            tags = s3.get_bucket_tagging(Bucket=name)["TagSet"]
+            stack = next((tag["Value"] for tag in tags if tag["Key"] == "Stack"), None)
+            return stack or _SOMETHING_ELSE
+        s3.head_bucket(Bucket=name)
     except ClientError as error:
         code = error_code(error)
+        if code == "NoSuchTagSet":
+            return _SOMETHING_ELSE
         if code in {"404", "NoSuchBucket"}:
             return None
-        if code in {"301", "403", "AccessDenied"}:
-            return "another account"
-        raise
-    try:
-        tags = s3.get_bucket_tagging(Bucket=name)["TagSet"]  # type: ignore[attr-defined]
-    except ClientError as error:
-        if error_code(error) != "NoSuchTagSet":
+        if code not in {"301", "403", "AccessDenied"}:
             raise
-        tags = []
-    own = next((tag["Value"] for tag in tags if tag["Key"] == "Stack"), None)
-    return own or "something else in this account"
+    return "another account"

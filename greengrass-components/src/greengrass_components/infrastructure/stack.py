@@ -64,6 +64,7 @@ logger = logging.getLogger(__name__)
 Confirm = Callable[[str, tuple[Loss, ...]], str]
 """Called with the stack's name and what would be lost; returns what was typed."""
 
+_BOOTSTRAP = "bootstrap"
 _PLAN = "reviewed.tfplan"
 _IMPORTS = "adopted.tf.json"
 # Each round can bring to light what stands behind the conflicts that it solved.
@@ -180,13 +181,14 @@ def bootstrap_state(
     )
     bucket = state_bucket(environment, caller)
     folder = work / f"{name}-state"
-    terraform = Terraform(folder, on_line=on_line, timeout_s=timeout_s)
+    terraform = Terraform(folder / _BOOTSTRAP, on_line=on_line, timeout_s=timeout_s)
     terraform.version()
-    is_ours = (folder / "terraform.tfstate").exists()
+    is_ours = (folder / _BOOTSTRAP / "terraform.tfstate").exists()
     if not is_ours and state_bucket_exists(bucket, region=caller.region):
         return bucket, None
     prepare_stack(
-        source / "bootstrap",
+        source,
+        root=_BOOTSTRAP,
         work=folder,
         variables=_with_endpoint(
             {

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -112,7 +113,13 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
             TerraformMissingError: there is no such program.
             TerraformTooOldError: it is older than ``MINIMUM_VERSION``.
         """
-        result = self.cmd("version", show=False, json=python_terraform.IsFlagged)
+        # In any folder: the working folder need not be there yet.
+        result = self.cmd(
+            "version",
+            show=False,
+            folder=Path(tempfile.gettempdir()),
+            json=python_terraform.IsFlagged,
+        )
         try:
             version = str(msgspec.json.decode(result.out)["terraform_version"])
             numbers = tuple(int(part) for part in version.partition("-")[0].split("."))
@@ -252,13 +259,16 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
             raise failure(result, "output")
         return {name: entry["value"] for name, entry in msgspec.json.decode(result.out).items()}
 
-    def cmd(self, cmd: str, *args: str, show: bool = True, **kwargs: Any) -> CommandResult:
+    def cmd(
+        self, cmd: str, *args: str, show: bool = True, folder: Path | None = None, **kwargs: Any
+    ) -> CommandResult:
         """Run any command and wait for it.
 
         Args:
             cmd: the command, such as ``"state list"``.
             args: what follows the options.
             show: whether ``on_line`` gets its lines.
+            folder: where to run it; the working folder when left out.
             kwargs: options in the notation of python-terraform: ``json=IsFlagged``,
                 ``input=False``, ``plugin_dir=path``.
 
@@ -267,10 +277,11 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
             TerraformTimeoutError: it took longer than ``timeout_s`` and was stopped.
         """
         try:
-            self._wait_for_the_other()
+            if folder is None:
+                self._wait_for_the_other()
             return run_program(
                 [str(part) for part in self.generate_cmd_string(cmd, *args, **kwargs)],
-                folder=self._work,
+                folder=folder or self._work,
                 environment=self._environment,
                 on_line=self._say if show else logger.debug,
                 timeout_s=self._timeout_s,
