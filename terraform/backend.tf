@@ -3,7 +3,7 @@
 terraform {
   backend "s3" {
     key          = "stack.tfstate"
-    encrypt      = true
     use_lockfile = true
+    # No "encrypt": it would ask for a key of S3, and the bucket takes its own key only.
   }
 }

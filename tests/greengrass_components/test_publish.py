@@ -497,6 +497,19 @@ class TestWaiting:
         ):
             publish(component, cloud, service, timeout_s=60)
 
+    def test_a_version_that_failed_before_is_told_before_anything_is_uploaded(
+        self, component: Path, cloud: InMemoryCloud
+    ) -> None:
+        service = InMemoryComponentService(cloud=cloud, states=["FAILED"])
+        with pytest.raises(NotDeployableError):
+            publish(component, cloud, service)
+        cloud.uploads.clear()
+
+        with pytest.raises(NotDeployableError, match="FAILED: it gives no reason"):
+            publish(build(component, model=b"mended"), cloud, service)
+
+        assert cloud.uploads == []
+
 
 class Killed(BaseException):
     """Stands for a kill: no code handles it."""

@@ -337,7 +337,11 @@ class InMemoryComponentService:
     """Greengrass of dictionaries, with the promises of ``ComponentService``."""
 
     def __init__(
-        self, *, cloud: Cloud | None = None, states: Sequence[str] = ("DEPLOYABLE",)
+        self,
+        *,
+        cloud: Cloud | None = None,
+        states: Sequence[str] = ("DEPLOYABLE",),
+        thing_groups: Sequence[str] | None = None,
     ) -> None:
         """Start with nothing.
 
@@ -345,6 +349,7 @@ class InMemoryComponentService:
             cloud: where artifacts are read from when a version is created, to keep their
                 digests as AWS does; left out, artifacts are not looked at.
             states: what each new version says of itself, one look after the other.
+            thing_groups: ARNs of those that there are; left out, every one is.
         """
         self.recipes: dict[tuple[str, str], dict[str, Any]] = {}
         """Recipe by component name and version."""
@@ -354,6 +359,7 @@ class InMemoryComponentService:
         """Every deployment, in the order of their making."""
         self._cloud = cloud
         self._states = tuple(states)
+        self._thing_groups = thing_groups
         self._looks: dict[tuple[str, str], int] = {}
 
     def find_component(self, name: str, version: str) -> ComponentVersion | None:
@@ -408,6 +414,8 @@ class InMemoryComponentService:
 
     def create_deployment(self, target_arn: str, content: DeploymentContent) -> str:
         """Make the next revision of a target; see ``ComponentService``."""
+        if self._thing_groups is not None and target_arn not in self._thing_groups:
+            raise _no_target(target_arn)
         revision = 1
         for index, item in enumerate(self.deployments):
             if item.target_arn == target_arn:

@@ -20,6 +20,7 @@
     │   └── DeploymentConflictError    somebody else deployed, or it is no longer under way
     ├── OutputsError                   the stack's outputs are not there, or lack something
     ├── EmulatorError                  the AWS emulator did not start or stop
+    ├── PolicyError                    a policy, or the table of who may do what, is not understood
     ├── ComponentError                 a component cannot be built or used
     │   ├── RecipeError                a recipe that a core device would refuse or misread
     │   ├── ArchiveError               an archive cannot be packed or unpacked
@@ -64,6 +65,7 @@ __all__ = [
     "NucleusError",
     "ObjectExistsError",
     "OutputsError",
+    "PolicyError",
     "ProviderUnreachableError",
     "PublishError",
     "RecipeError",
@@ -149,6 +151,10 @@ class OutputsError(EdgeError):
 
 class EmulatorError(EdgeError):
     """The AWS emulator did not start or stop."""
+
+
+class PolicyError(EdgeError):
+    """A policy, or the table of who may do what, holds something that is not understood."""
 
 
 class ComponentError(EdgeError):

@@ -22,7 +22,7 @@ from edge_runtime.console import Progress, no_progress
 from edge_runtime.storage import FileEntry, file_entry
 from greengrass_components.cloud import Cloud, stored_sha256
 from greengrass_components.component import BuiltComponent, read_components
-from greengrass_components.component_service import ComponentService
+from greengrass_components.component_service import ComponentService, ComponentVersion
 from greengrass_components.errors import (
     NotDeployableError,
     ObjectExistsError,
@@ -51,6 +51,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 # Below these, every key is the component's own.
 _OPAQUE = frozenset({"defaultconfiguration", "setenv"})
+_FINAL = frozenset({"BROKEN", "DEPRECATED", "FAILED"})
 _HOW_TO_RAISE = {
     "model": "raise the bundle's version (bundle.version)",
     "runtime": "raise the version in edge-runtime/pyproject.toml",
@@ -204,10 +205,13 @@ def _look(
 ) -> _Version:
     """Compare a built version with what AWS and the bucket hold; change nothing."""
     place = f"{bucket}/{prefix}" if prefix else bucket
+    there = service.find_component(built.name, built.version)
+    if there is not None:
+        _refuse_failed(there, built)
     version = _Version(
         built=built,
         content=_fill(folder / built.recipe, place=place),
-        published=service.find_component(built.name, built.version) is not None,
+        published=there is not None,
         files=tuple(
             _compare(folder / path, cloud=cloud, bucket=bucket, prefix=prefix)
             for path in built.artifacts
@@ -309,26 +313,37 @@ def _wait(version: _Version, service: ComponentService, *, timeout_s: float, pol
         NotDeployableError: it says that it never will be, or nothing in time.
     """
     deadline = time.monotonic() + timeout_s
+    built = version.built
     while True:
-        found = service.find_component(version.built.name, version.built.version)
+        found = service.find_component(built.name, built.version)
+        if found is not None:
+            _refuse_failed(found, built)
+            if found.state == "DEPLOYABLE":
+                return
         state = "not there yet" if found is None else found.state
-        reasons = "; ".join(found.reasons) if found is not None else ""
-        if state == "DEPLOYABLE":
-            return
-        if state in {"FAILED", "DEPRECATED", "BROKEN"}:
-            raise NotDeployableError(
-                f"AWS says that {version.label} is {state}: {reasons or 'it gives no reason'}; "
-                f"mend that, {_HOW_TO_RAISE[version.built.role]}, build again and publish",
-                state=state,
-                reasons=found.reasons if found is not None else (),
-            )
         if time.monotonic() >= deadline:
             raise NotDeployableError(
-                f"{version.label} is {state} after {timeout_s:g} s, and not DEPLOYABLE"
-                f"{f' ({reasons})' if reasons else ''}; run again to go on waiting",
+                f"{version.label} is {state} after {timeout_s:g} s, and not DEPLOYABLE; "
+                "run again to go on waiting",
                 state=state,
             )
         time.sleep(poll_s)
+
+
+def _refuse_failed(found: ComponentVersion, built: BuiltComponent) -> None:
+    """Refuse a version that will never be deployable.
+
+    Raises:
+        NotDeployableError: it is one.
+    """
+    if found.state in _FINAL:
+        raise NotDeployableError(
+            f"AWS says that {found.name} {found.version} is {found.state}: "
+            f"{'; '.join(found.reasons) or 'it gives no reason'}; mend that, "
+            f"{_HOW_TO_RAISE[built.role]}, build again and publish",
+            state=found.state,
+            reasons=found.reasons,
+        )
 
 
 def _fill(path: Path, *, place: str) -> bytes:

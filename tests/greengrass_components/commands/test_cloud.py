@@ -41,11 +41,3 @@ def test_an_emulator_is_started_found_and_stopped_by_three_commands(tmp_path: Pa
 
 def test_a_stop_with_nothing_to_stop_is_no_error(tmp_path: Path) -> None:
     assert run(tmp_path, "stop").stdout == "no emulator is running\n"
-
-
-def test_an_upload_without_artifacts_is_one_line_on_stderr(tmp_path: Path) -> None:
-    result = run(tmp_path, "upload", "component", "--bucket", "shelf", code=1)
-
-    assert result.stdout == ""
-    assert result.stderr.startswith("error: no artifacts in component/artifacts")
-    assert result.stderr.count("\n") == 1

@@ -143,6 +143,15 @@ resource "aws_s3_bucket" "this" {
   force_destroy = true
 }
 
+resource "aws_s3_bucket_versioning" "this" {
+  count = var.with_key ? 1 : 0
+
+  bucket = aws_s3_bucket.this.id
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
 variable "with_key" {
   default = false
 }
@@ -367,12 +376,11 @@ class TestNames:
         with pytest.raises(BucketNameError, match="taken by something else in this account"):
             plan_stack(stack)
 
-    @pytest.mark.parametrize("suffix", ["x_y", "y" * 60])
     def test_a_name_that_no_bucket_can_have_is_told_before_the_apply(
-        self, options: dict[str, Any], suffix: str
+        self, options: dict[str, Any]
     ) -> None:
         main = options["source"] / "main.tf"
-        main.write_text(main.read_text().replace('"x")}"', f'"{suffix}")}}"'))
+        main.write_text(main.read_text().replace('"x")}"', '"x_y")}"'))
         stack = opened(options)
 
         with pytest.raises(BucketNameError, match="no bucket can be named"):
@@ -400,6 +408,7 @@ class TestInterruptedApplies:
             "aws_iam_role.this",
             'module.storage["raw"].aws_kms_key.this[0]',
             'module.storage["raw"].aws_s3_bucket.this',
+            'module.storage["raw"].aws_s3_bucket_versioning.this[0]',
         )
         assert len(boto3.client("kms").list_keys()["Keys"]) == keys
         assert plan_stack(stack).changes.empty

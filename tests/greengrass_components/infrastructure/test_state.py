@@ -40,12 +40,11 @@ def test_prefix_and_suffix_are_those_of_the_other_buckets() -> None:
     assert state_bucket(chosen, CALLER) == "voice-terraform-state-frankfurt"
 
 
-def test_aws_needs_no_endpoint_and_no_exceptions() -> None:
+def test_aws_needs_no_endpoint_and_the_bucket_chooses_the_key() -> None:
     assert backend_settings(environment(), CALLER, endpoint=None) == {
         "bucket": "slm-terraform-state-dev-123456789012-eu-central-1",
         "key": "stack.tfstate",
         "region": "eu-central-1",
-        "encrypt": True,
         "use_lockfile": True,
     }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,6 +14,7 @@ from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors
 from greengrass_components.commands.stacks import (
+    CONFIGURATION,
     STACK_HELP,
     ask_for_the_name,
     open_from_flags,
@@ -18,11 +22,16 @@ from greengrass_components.commands.stacks import (
 )
 
 if TYPE_CHECKING:
+    from greengrass_components.infrastructure.checks import CheckReport
     from greengrass_components.infrastructure.plan_review import Loss
     from greengrass_components.infrastructure.terraform import StackChanges
 
 __all__ = ["namespace"]
 
+_log = logging.getLogger(__name__)
+
+_TEST_FOLDER = Path("build/infra-test")
+_REFUSED = 3
 _PLAN_ONLY = "show what would be done, and stop"
 _CONFIRM = "the stack's name, when data may be lost; a terminal is asked for it"
 
@@ -200,6 +209,78 @@ def unlock(
             print(f"freed; now run infra.apply --env {env}, which goes on where it was broken off")
 
 
+@task(
+    help={
+        "env": "the environment that is applied to an emulator",
+        "json": "print one JSON object",
+    }
+)
+def test(_: Context, env: str = "dev", *, json: bool = False) -> None:
+    """Check the configuration, and apply it whole to an emulator; no account is needed."""
+    from greengrass_components.errors import ProviderUnreachableError, TerraformMissingError
+    from greengrass_components.infrastructure.checks import check_configuration
+
+    with reporting_errors():
+        try:
+            report = check_configuration(
+                CONFIGURATION,
+                folder=Path.cwd() / _TEST_FOLDER,
+                environment=env,
+                on_step=_say_step,
+                on_line=_log.debug,
+            )
+        except (TerraformMissingError, ProviderUnreachableError) as error:
+            print(f"skipped: {error.message}", file=sys.stderr)
+            if json:
+                print_json({"skipped": error.message})
+            return
+    if json:
+        print_json(
+            {
+                "resources": report.stack.resources,
+                "second_plan_changes": len(report.stack.second_plan),
+                "left_after_destroy": len(report.stack.left),
+                "policy_rows": report.stack.policy_rows,
+                "policy_failures": len(report.stack.policy_failures),
+                "checkov": {
+                    "passed": report.checkov.passed,
+                    "failed": len(report.checkov.failed),
+                    "waived": len(report.checkov.waived),
+                },
+                "terraform_tests": {
+                    "passed": report.tests.passed,
+                    "failed": len(report.tests.failed),
+                },
+                "apply_seconds": round(report.stack.apply_seconds, 1),
+                "failures": report.failures,
+            }
+        )
+    else:
+        _print_report(report)
+    if report.failures:
+        raise SystemExit(_REFUSED)
+
+
+def _print_report(report: CheckReport) -> None:
+    stack, checkov = report.stack, report.checkov
+    print(f"terraform test: {report.tests.passed} passed, {len(report.tests.failed)} failed")
+    print(
+        f"stack: {stack.resources} resources applied in {stack.apply_seconds:.0f} s, "
+        f"{len(stack.second_plan)} changes in a second plan, {len(stack.left)} left after destroy"
+    )
+    print(f"policies: {stack.policy_rows} rows, {len(stack.policy_failures)} failures")
+    print(
+        f"checkov: {checkov.passed} passed, {len(checkov.failed)} failed, "
+        f"{len(checkov.waived)} waived with a reason"
+    )
+    for failure in report.failures:
+        print(f"  {failure}")
+
+
+def _say_step(line: str) -> None:
+    print(f"== {line}", file=sys.stderr, flush=True)
+
+
 def _plan(
     env: str,
     *,
@@ -240,4 +321,4 @@ def _print_outputs(outputs: dict[str, Any]) -> None:
         print(f"{name:<{width}}  {shown}")
 
 
-namespace = Collection("infra", bootstrap, init, plan, apply, destroy, output, unlock)
+namespace = Collection("infra", bootstrap, init, plan, apply, destroy, output, unlock, test)

@@ -18,9 +18,17 @@ if TYPE_CHECKING:
     from greengrass_components.infrastructure.plan_review import Loss
     from greengrass_components.infrastructure.stack import Stack
 
-__all__ = ["STACK_HELP", "ask_for_the_name", "open_from_flags", "source_and_values"]
+__all__ = [
+    "CONFIGURATION",
+    "STACK_HELP",
+    "ask_for_the_name",
+    "open_from_flags",
+    "source_and_values",
+]
 
 CONFIGURATION = CHECKOUT / "terraform"
+"""Folder of the committed configuration."""
+
 WORK = Path("build/infra")
 
 STACK_HELP = {

@@ -8,7 +8,7 @@ resource of this stack, told by its name and its tags, is imported
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from greengrass_components.aws_errors import translating_aws_errors
@@ -82,12 +82,12 @@ def import_id(resource: PlannedResource, caller: Caller) -> str | None:
 
 
 def find_unnamed(
-    resources: Iterable[PlannedResource], *, stack: str, caller: Caller
+    resources: Sequence[PlannedResource], *, stack: str, caller: Caller
 ) -> dict[str, str]:
-    """Find resources that exist already although their names cannot clash.
+    """Find what exists already although its name cannot clash.
 
-    Two keys with the same description, or two permission sets, would simply stand beside
-    each other, and a key is paid for each month.
+    Two keys would simply stand beside each other, and each is paid for every month. And the
+    versioning of a bucket cannot be written again: its policy forbids that to everybody.
 
     Args:
         resources: what a plan would create.
@@ -100,15 +100,23 @@ def find_unnamed(
     Raises:
         CloudError: AWS does not say.
     """
-    keys = [resource for resource in resources if resource.type == "aws_kms_key"]
-    if not keys:
-        return {}
-    existing = _keys_of(stack, caller)
-    return {
-        key.address: existing[str(key.values.get("description"))]
-        for key in keys
-        if key.values.get("description") in existing
-    }
+    import boto3
+
+    session = boto3.session.Session(region_name=caller.region)
+    found = {}
+    with translating_aws_errors("look for what an interrupted apply left"):
+        keys = [one for one in resources if one.type == "aws_kms_key"]
+        existing = _keys_of(stack, session.client("kms")) if keys else {}
+        for key in keys:
+            if (description := str(key.values.get("description"))) in existing:
+                found[key.address] = existing[description]
+        for one in resources:
+            bucket = one.values.get("bucket")
+            if one.type == "aws_s3_bucket_versioning" and bucket:
+                status = session.client("s3").get_bucket_versioning(Bucket=bucket).get("Status")
+                if status == "Enabled":
+                    found[one.address] = bucket
+    return found
 
 
 def import_blocks(ids: dict[str, str]) -> dict[str, Any]:
@@ -146,19 +154,15 @@ def check_adoptions(plan: dict[str, Any], *, stack: str) -> tuple[str, ...]:
     return tuple(adopted)
 
 
-def _keys_of(stack: str, caller: Caller) -> dict[str, str]:
+def _keys_of(stack: str, kms: Any) -> dict[str, str]:
     """Return the usable keys of a stack: description -> id."""
-    import boto3
-
     found = {}
-    with translating_aws_errors("look for keys that an interrupted apply left"):
-        kms = boto3.session.Session(region_name=caller.region).client("kms")
-        for page in kms.get_paginator("list_keys").paginate():
-            for entry in page["Keys"]:
-                key = kms.describe_key(KeyId=entry["KeyId"])["KeyMetadata"]
-                if key["KeyManager"] != "CUSTOMER" or key["KeyState"] != "Enabled":
-                    continue
-                tags = kms.list_resource_tags(KeyId=entry["KeyId"])["Tags"]
-                if {"TagKey": "Stack", "TagValue": stack} in tags:
-                    found[key["Description"]] = key["KeyId"]
+    for page in kms.get_paginator("list_keys").paginate():
+        for entry in page["Keys"]:
+            key = kms.describe_key(KeyId=entry["KeyId"])["KeyMetadata"]
+            if key["KeyManager"] != "CUSTOMER" or key["KeyState"] != "Enabled":
+                continue
+            tags = kms.list_resource_tags(KeyId=entry["KeyId"])["Tags"]
+            if {"TagKey": "Stack", "TagValue": stack} in tags:
+                found[key["Description"]] = key["KeyId"]
     return found

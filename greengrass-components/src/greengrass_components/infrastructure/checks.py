@@ -137,11 +137,9 @@ def check_configuration(
     with _without_own_settings():
         terraform = Terraform(copy, on_line=on_line)
         bootstrap = Terraform(copy / "bootstrap", on_line=on_line)
-        for one in (terraform, bootstrap):
-            steps.run("init", lambda one=one: one.init(backend=False))
+        steps.run("init", lambda: _init(terraform, bootstrap))
         badly_formatted = steps.run("fmt", lambda: _badly_formatted(terraform))
-        for one in (terraform, bootstrap):
-            steps.run("validate", lambda one=one: _validate(one))
+        steps.run("validate", lambda: _validate(terraform, bootstrap))
         tests = steps.run("terraform test", lambda: _run_tests(terraform))
         program = prepare_checkov(on_line=on_step)
         checkov = steps.run("checkov", lambda: run_checkov(program, copy))
@@ -180,12 +178,20 @@ def _badly_formatted(terraform: Terraform) -> tuple[str, ...]:
     return tuple(result.out.split())
 
 
-def _validate(terraform: Terraform) -> None:
-    result = terraform.cmd("validate", show=False, json=python_terraform.IsFlagged)
-    told = msgspec.json.decode(result.out)
-    if not told["valid"] or told["warning_count"]:
-        first = told["diagnostics"][0]
-        raise ChecksError(f"the configuration is not valid: {first['summary']}: {first['detail']}")
+def _init(*roots: Terraform) -> None:
+    for root in roots:
+        root.init(backend=False)
+
+
+def _validate(*roots: Terraform) -> None:
+    for root in roots:
+        result = root.cmd("validate", show=False, json=python_terraform.IsFlagged)
+        told = msgspec.json.decode(result.out)
+        if not told["valid"] or told["warning_count"]:
+            first = told["diagnostics"][0]
+            raise ChecksError(
+                f"the configuration is not valid: {first['summary']}: {first['detail']}"
+            )
 
 
 def _run_tests(terraform: Terraform) -> TestsReport:

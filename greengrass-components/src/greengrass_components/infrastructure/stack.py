@@ -321,18 +321,18 @@ def _reviewed_plan(
     stack: Stack, adopted: dict[str, str], *, destroy: bool = False
 ) -> tuple[StackChanges, dict[str, Any]]:
     """Plan, with what is known to have been left already imported."""
-    changes = stack.terraform.plan(destroy=destroy, keep=_PLAN)
-    shown = stack.terraform.show(_PLAN)
-    creations = planned_creations(shown)
-    left = check_bucket_names(creations, stack=stack.name, caller=stack.caller)
-    left |= find_unnamed(creations, stack=stack.name, caller=stack.caller)
-    if left.keys() - adopted.keys():
+    while True:
+        changes = stack.terraform.plan(destroy=destroy, keep=_PLAN)
+        shown = stack.terraform.show(_PLAN)
+        creations = planned_creations(shown)
+        left = check_bucket_names(creations, stack=stack.name, caller=stack.caller)
+        left |= find_unnamed(creations, stack=stack.name, caller=stack.caller)
+        if not left.keys() - adopted.keys():
+            check_adoptions(shown, stack=stack.name)
+            return changes, shown
+        # What stands in an adopted bucket is known only when the bucket is.
         adopted.update(left)
         _write_imports(stack, adopted)
-        changes = stack.terraform.plan(keep=_PLAN)
-        shown = stack.terraform.show(_PLAN)
-    check_adoptions(shown, stack=stack.name)
-    return changes, shown
 
 
 def _confirm(stack: Stack, losses: tuple[Loss, ...], confirm: Confirm) -> None:

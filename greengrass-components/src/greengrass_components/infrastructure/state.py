@@ -72,7 +72,6 @@ def backend_settings(
         "bucket": state_bucket(environment, caller),
         "key": KEY,
         "region": caller.region,
-        "encrypt": True,
         "use_lockfile": True,
     }
     if endpoint is not None:

@@ -1,0 +1,504 @@
+"""The door to Greengrass: boto3 on an emulator and the fake keep the same promises."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.server
+import itertools
+import json
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import boto3
+import pytest
+
+from greengrass_components.cloud import AwsCloud, Cloud, InMemoryCloud
+from greengrass_components.component_service import (
+    AwsComponentService,
+    ComponentService,
+    ComponentVersion,
+    DeploymentContent,
+    InMemoryComponentService,
+)
+from greengrass_components.emulator import start_emulator
+from greengrass_components.errors import (
+    AccessDeniedError,
+    CloudBusyError,
+    CloudCredentialsError,
+    CloudError,
+    CloudUnreachableError,
+    DeployError,
+    DeploymentConflictError,
+)
+
+REGION = "eu-central-1"
+GROUPS = f"arn:aws:iot:{REGION}:123456789012:thinggroup"
+numbers = itertools.count(1)
+
+
+class Place(NamedTuple):
+    """A service with the bucket that it reads artifacts from."""
+
+    service: ComponentService
+    cloud: Cloud
+    target: str
+    """ARN of a thing group that nothing was deployed to."""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with start_emulator(tmp_path_factory.mktemp("emulator")) as emulator:
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=emulator.endpoint,
+            region_name=REGION,
+            aws_access_key_id="emulator",
+            aws_secret_access_key="emulator",
+        )
+        s3.create_bucket(Bucket="shelf", CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.close()
+        yield emulator.environment
+
+
+@pytest.fixture(params=["boto3", "memory"])
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Place:
+    group = f"edgewise-dev-stage-{next(numbers)}"
+    target = f"{GROUPS}/{group}"
+    if request.param == "memory":
+        cloud = InMemoryCloud(["shelf"])
+        service = InMemoryComponentService(cloud=cloud, thing_groups=[target])
+        return Place(service, cloud, target)
+    for name, value in request.getfixturevalue("environment").items():
+        monkeypatch.setenv(name, value)
+    iot = boto3.client("iot")
+    iot.create_thing_group(thingGroupName=group)
+    iot.close()
+    return Place(AwsComponentService(region=REGION), AwsCloud(region=REGION), target)
+
+
+@pytest.fixture
+def version(place: Place, tmp_path: Path) -> tuple[str, str]:
+    """A name and version that are new, with its artifact in the bucket."""
+    name = f"com.example.lamps-{next(numbers)}"
+    (tmp_path / "model.zip").write_bytes(b"model")
+    place.cloud.upload_file(
+        tmp_path / "model.zip", bucket="shelf", key=f"artifacts/{name}/1.2.0/model.zip"
+    )
+    return name, "1.2.0"
+
+
+def recipe(name: str, version: str) -> dict[str, Any]:
+    return {
+        "RecipeFormatVersion": "2020-01-25",
+        "ComponentName": name,
+        "ComponentVersion": version,
+        "ComponentConfiguration": {"DefaultConfiguration": {"port": 8765, "share": 0.5}},
+        "ComponentDependencies": {
+            "com.example.runtime": {"VersionRequirement": "^0.1.0", "DependencyType": "HARD"}
+        },
+        "Manifests": [
+            {
+                "Platform": {"os": "linux", "runtime": "*"},
+                "Artifacts": [
+                    {"Uri": f"s3://shelf/artifacts/{name}/{version}/model.zip", "Unarchive": "ZIP"}
+                ],
+                "Lifecycle": {"run": {"Script": "python3 {artifacts:path}/a.py", "Timeout": 60}},
+            }
+        ],
+    }
+
+
+def content(version: str = "1.2.0") -> DeploymentContent:
+    return DeploymentContent(
+        components={
+            "com.example.lamps": {
+                "componentVersion": version,
+                "configurationUpdate": {"merge": '{"threshold": 0.6}', "reset": ["/old"]},
+                "runWith": {"posixUser": "lamps", "systemResourceLimits": {"cpus": 1.5}},
+            }
+        },
+        policies={
+            "failureHandlingPolicy": "ROLLBACK",
+            "componentUpdatePolicy": {"action": "NOTIFY_COMPONENTS", "timeoutInSeconds": 60},
+            "configurationValidationPolicy": {"timeoutInSeconds": 30},
+        },
+        job_configuration={
+            "jobExecutionsRolloutConfig": {
+                "maximumPerMinute": 50,
+                "exponentialRate": {
+                    "baseRatePerMinute": 5,
+                    "incrementFactor": 1.5,
+                    "rateIncreaseCriteria": {"numberOfSucceededThings": 10},
+                },
+            },
+            "abortConfig": {
+                "criteriaList": [
+                    {
+                        "failureType": "ALL",
+                        "action": "CANCEL",
+                        "thresholdPercentage": 12.5,
+                        "minNumberOfExecutedThings": 3,
+                    }
+                ]
+            },
+            "timeoutConfig": {"inProgressTimeoutInMinutes": 30},
+        },
+        name="lamps",
+        tags={"team": "lamps"},
+    )
+
+
+class TestComponents:
+    def test_a_version_that_is_not_there(self, place: Place) -> None:
+        assert place.service.find_component("com.example.nothing", "1.0.0") is None
+
+    def test_a_created_version_becomes_deployable(
+        self, place: Place, version: tuple[str, str]
+    ) -> None:
+        assert place.service.create_component(json.dumps(recipe(*version)).encode())
+
+        looks = (place.service.find_component(*version) for _ in range(100))
+        found = next(look for look in looks if look is not None and look.state == "DEPLOYABLE")
+
+        assert found == ComponentVersion(name=version[0], version=version[1], state="DEPLOYABLE")
+
+    def test_a_version_is_created_once(self, place: Place, version: tuple[str, str]) -> None:
+        place.service.create_component(json.dumps(recipe(*version)).encode())
+        other = {**recipe(*version), "ComponentDescription": "another"}
+
+        assert not place.service.create_component(json.dumps(other).encode())
+        assert "another" not in place.service.read_recipe(*version).values()
+
+    def test_the_recipe_comes_back_with_the_digests_of_the_artifacts(
+        self, place: Place, version: tuple[str, str]
+    ) -> None:
+        place.service.create_component(json.dumps(recipe(*version)).encode())
+
+        held = place.service.read_recipe(*version)
+
+        artifact = held["Manifests"][0]["Artifacts"][0]
+        assert artifact.pop("Algorithm") == "SHA-256"
+        assert base64.b64decode(artifact.pop("Digest")) == hashlib.sha256(b"model").digest()
+        for key, value in recipe(*version).items():
+            assert held[key] == value
+
+    def test_the_recipe_of_a_version_that_is_not_there(self, place: Place) -> None:
+        with pytest.raises(CloudError, match=r"no component com\.example\.nothing 1\.0\.0"):
+            place.service.read_recipe("com.example.nothing", "1.0.0")
+
+    def test_an_artifact_must_be_in_place(self, place: Place) -> None:
+        with pytest.raises(CloudError, match="artifacts/com.example.bare/1.0.0/model.zip"):
+            place.service.create_component(json.dumps(recipe("com.example.bare", "1.0.0")).encode())
+
+
+class TestDeployments:
+    def test_a_target_begins_without_any(self, place: Place) -> None:
+        assert place.service.list_deployments(place.target, latest_only=True) == ()
+
+    def test_a_deployment_comes_back_as_it_was_made(self, place: Place) -> None:
+        deployment_id = place.service.create_deployment(place.target, content())
+
+        found = place.service.get_deployment(deployment_id)
+
+        assert found.content == content()
+        assert (found.deployment_id, found.target_arn) == (deployment_id, place.target)
+        assert (found.revision, found.status) == ("1", "ACTIVE")
+        assert found.job_id
+
+    def test_a_deployment_needs_no_more_than_components(self, place: Place) -> None:
+        bare = DeploymentContent(
+            components={"com.example.lamps": {"componentVersion": "1.2.0"}},
+            policies={},
+            job_configuration={},
+        )
+
+        deployment_id = place.service.create_deployment(place.target, bare)
+
+        assert place.service.get_deployment(deployment_id).content.components == bare.components
+
+    def test_the_latest_comes_first_and_alone_when_asked_for(self, place: Place) -> None:
+        first = place.service.create_deployment(place.target, content())
+        second = place.service.create_deployment(place.target, content("1.3.0"))
+
+        listed = place.service.list_deployments(place.target)
+        latest = place.service.list_deployments(place.target, latest_only=True)
+
+        assert [item.deployment_id for item in listed] == [second, first]
+        assert [item.revision for item in listed] == ["2", "1"]
+        assert [item.is_latest for item in listed] == [True, False]
+        assert latest == listed[:1]
+        assert (latest[0].name, latest[0].target_arn) == ("lamps", place.target)
+
+    def test_a_new_revision_takes_the_place_of_the_old_one(self, place: Place) -> None:
+        first = place.service.create_deployment(place.target, content())
+        place.service.create_deployment(place.target, content("1.3.0"))
+
+        assert place.service.get_deployment(first).status == "INACTIVE"
+
+    def test_a_deployment_under_way_can_be_canceled_once(self, place: Place) -> None:
+        deployment_id = place.service.create_deployment(place.target, content())
+
+        place.service.cancel_deployment(deployment_id)
+
+        assert place.service.get_deployment(deployment_id).status == "CANCELED"
+        with pytest.raises(DeploymentConflictError, match=deployment_id):
+            place.service.cancel_deployment(deployment_id)
+
+    def test_a_deployment_that_is_not_there(self, place: Place) -> None:
+        nobody = str(uuid.uuid4())
+
+        with pytest.raises(DeployError, match=f"no deployment {nobody}"):
+            place.service.get_deployment(nobody)
+        with pytest.raises(DeployError, match=f"no deployment {nobody}"):
+            place.service.cancel_deployment(nobody)
+
+    def test_a_thing_group_that_is_not_there(self, place: Place) -> None:
+        with pytest.raises(DeployError, match=r"no thing group .*/nowhere; .*infra\.apply"):
+            place.service.create_deployment(f"{GROUPS}/nowhere", content())
+
+
+class Answering:
+    """A server on loopback that answers to Greengrass's calls as it is told."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, dict[str, Any]]] = []
+        """Status and body of the answers to come; the last one is given again and again."""
+        self.paths: list[str] = []
+        """What was asked, in order."""
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.path == "/":
+                    self.give(200, IDENTITY, {})
+                else:
+                    self.do_GET()
+
+            def do_GET(self) -> None:
+                outer.paths.append(self.path)
+                status, body = outer.answers[0]
+                if len(outer.answers) > 1:
+                    outer.answers.pop(0)
+                kind = body.pop("__type", None) if status == 200 else body.get("__type")
+                self.give(
+                    status,
+                    json.dumps(body).encode(),
+                    {"x-amzn-ErrorType": kind} if kind else {},
+                )
+
+            def give(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+    def refuse(self, code: str, message: str = "", *, status: int = 400) -> None:
+        self.answers = [(status, {"__type": code, "message": message})]
+
+
+IDENTITY = b"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<GetCallerIdentityResult><Arn>arn:aws-cn:iam::210987654321:user/a</Arn><UserId>A</UserId>
+<Account>210987654321</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"""
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answering]:
+    server = Answering()
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server.server_port}",
+        "AWS_MAX_ATTEMPTS": "2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def service() -> AwsComponentService:
+    return AwsComponentService(region="cn-north-1")
+
+
+class TestAws:
+    def test_components_are_those_of_the_callers_account_and_region(
+        self, answering: Answering, service: AwsComponentService
+    ) -> None:
+        answering.answers = [(200, {"status": {"componentState": "DEPLOYABLE"}})]
+
+        service.find_component("com.example.lamps", "1.2.0")
+
+        arn = (
+            "arn:aws-cn:greengrass:cn-north-1:210987654321"
+            ":components:com.example.lamps:versions:1.2.0"
+        )
+        assert answering.paths == [f"/greengrass/v2/components/{quote(arn, safe='')}/metadata"]
+
+    def test_the_reasons_of_a_state_are_told(
+        self, answering: Answering, service: AwsComponentService
+    ) -> None:
+        status = {
+            "componentState": "FAILED",
+            "message": "two\n problems",
+            "errors": {"b": "second", "a": "first"},
+        }
+        answering.answers = [(200, {"status": status})]
+
+        found = service.find_component("com.example.lamps", "1.2.0")
+
+        assert found is not None
+        assert (found.state, found.reasons) == (
+            "FAILED",
+            ("two problems", "a: first", "b: second"),
+        )
+
+    def test_all_pages_of_a_list_are_read(
+        self, answering: Answering, service: AwsComponentService
+    ) -> None:
+        def page(revision: int, **more: Any) -> tuple[int, dict[str, Any]]:
+            item = {
+                "deploymentId": f"d{revision}",
+                "revisionId": str(revision),
+                "deploymentStatus": "INACTIVE",
+                "isLatestForTarget": False,
+            }
+            return 200, {"deployments": [item], **more}
+
+        answering.answers = [page(9, nextToken="more"), page(10)]
+
+        listed = service.list_deployments("arn")
+
+        # By number, not by letter.
+        assert [item.revision for item in listed] == ["10", "9"]
+        assert "nextToken=more" in answering.paths[1]
+
+    def test_a_missing_right_is_named(
+        self, answering: Answering, service: AwsComponentService
+    ) -> None:
+        answering.refuse(
+            "AccessDeniedException",
+            "User: arn:aws:iam::1:user/a is not authorized to perform: iot:CreateJob on "
+            "resource: arn:aws:iot:eu-central-1:1:job/x",
+            status=403,
+        )
+
+        with pytest.raises(
+            AccessDeniedError,
+            match=r"refused CreateDeployment .*the right iot:CreateJob on arn:aws:iot:.*:job/x",
+        ):
+            service.create_deployment("arn", content())
+
+    def test_a_right_that_aws_does_not_name_is_that_of_the_call(
+        self, answering: Answering, service: AwsComponentService
+    ) -> None:
+        answering.refuse("AccessDeniedException", status=403)
+
+        with pytest.raises(AccessDeniedError, match=r"greengrass:ListDeployments"):
+            service.list_deployments("arn")
+
+    def test_a_throttled_call_is_tried_again(
+        self, answering: Answering, service: AwsComponentService
+    ) -> None:
+        answering.answers = [
+            (429, {"__type": "ThrottlingException", "message": "slow"}),
+            (200, {"deployments": []}),
+        ]
+
+        assert service.list_deployments("arn") == ()
+        assert len(answering.paths) == 2
+
+    def test_throttling_that_does_not_end_is_told(
+        self, answering: Answering, service: AwsComponentService
+    ) -> None:
+        answering.refuse("ThrottlingException", "slow", status=429)
+
+        with pytest.raises(CloudBusyError, match="wait a minute and run again"):
+            service.list_deployments("arn")
+
+    def test_what_aws_calls_wrong_is_told_in_its_words(
+        self, answering: Answering, service: AwsComponentService
+    ) -> None:
+        answering.refuse("ValidationException", "the recipe has no\n manifest")
+
+        with pytest.raises(CloudError, match=r"component a 1\.0\.0 as wrong: the recipe has no m"):
+            service.create_component(b'{"ComponentName": "a", "ComponentVersion": "1.0.0"}')
+
+    def test_a_version_that_is_being_made_counts_as_there(
+        self, answering: Answering, service: AwsComponentService
+    ) -> None:
+        answering.refuse("RequestAlreadyInProgressException")
+
+        made = service.create_component(b'{"ComponentName": "a", "ComponentVersion": "1.0.0"}')
+
+        assert not made
+
+    def test_a_deployment_that_crosses_another_is_a_conflict(
+        self, answering: Answering, service: AwsComponentService
+    ) -> None:
+        answering.refuse("ConflictException", "busy", status=409)
+
+        with pytest.raises(DeploymentConflictError, match=r"busy; .*component\.deployments"):
+            service.create_deployment("arn", content())
+
+    def test_a_recipe_that_cannot_be_read(
+        self, answering: Answering, service: AwsComponentService
+    ) -> None:
+        recipe = base64.b64encode(b"- not: a recipe").decode()
+        answering.answers = [(200, {"recipe": recipe, "recipeOutputFormat": "JSON"})]
+
+        with pytest.raises(CloudError, match=r"no recipe of component a 1\.0\.0 that can be read"):
+            service.read_recipe("a", "1.0.0")
+
+    def test_expired_credentials(self, answering: Answering, service: AwsComponentService) -> None:
+        answering.refuse("ExpiredTokenException", "expired", status=403)
+
+        with pytest.raises(CloudCredentialsError, match="sign in again"):
+            service.list_deployments("arn")
+
+    def test_no_credentials(
+        self, answering: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            monkeypatch.setenv(name, str(tmp_path / "none"))
+
+        with pytest.raises(CloudCredentialsError, match="no usable AWS credentials"):
+            AwsComponentService(region=REGION).list_deployments("arn")
+
+    def test_nobody_at_the_endpoint(self, answering: Answering) -> None:
+        nobody = AwsComponentService(region=REGION, endpoint="http://127.0.0.1:9")
+
+        with pytest.raises(CloudUnreachableError, match=r"127\.0\.0\.1:9"):
+            nobody.list_deployments("arn")
+
+    def test_no_region(
+        self, answering: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+
+        with pytest.raises(CloudError, match="no AWS region is chosen"):
+            AwsComponentService()
