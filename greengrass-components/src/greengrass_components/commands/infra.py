@@ -210,12 +210,13 @@ def unlock(
 
 
 @task(
+    name="test",
     help={
         "env": "the environment that is applied to an emulator",
         "json": "print one JSON object",
-    }
+    },
 )
-def test(_: Context, env: str = "dev", *, json: bool = False) -> None:
+def check(_: Context, env: str = "dev", *, json: bool = False) -> None:
     """Check the configuration, and apply it whole to an emulator; no account is needed."""
     from greengrass_components.errors import ProviderUnreachableError, TerraformMissingError
     from greengrass_components.infrastructure.checks import check_configuration
@@ -321,4 +322,4 @@ def _print_outputs(outputs: dict[str, Any]) -> None:
         print(f"{name:<{width}}  {shown}")
 
 
-namespace = Collection("infra", bootstrap, init, plan, apply, destroy, output, unlock, test)
+namespace = Collection("infra", bootstrap, init, plan, apply, destroy, output, unlock, check)

@@ -295,7 +295,7 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
                 timeout_s=self._timeout_s,
             ) from error
         except OSError as error:
-            if not self._work.is_dir():
+            if not (folder or self._work).is_dir():
                 raise TerraformFailedError(
                     f"there is no Terraform folder {self._work}; run infra.init first",
                     work=self._work,
