@@ -423,7 +423,7 @@ run "a_session_as_guardian_is_refused" {
   command = plan
 
   variables {
-    guardian_arns = ["arn:aws:sts::123456789012:assumed-role/edgewise-dev-guardian/anna"]
+    guardian_arns = ["arn:aws:sts::123456789012:assumed-role/edgewise-dev-guardian/session"]
   }
 
   module {

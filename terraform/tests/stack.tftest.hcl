@@ -1,91 +1,229 @@
 # How the modules are put together, and what the stack refuses. The provider is mocked.
 
 mock_provider "aws" {
-  override_data {
-    target = data.aws_caller_identity.current
-    values = {
+  mock_data "aws_caller_identity" {
+    defaults = {
       account_id = "123456789012"
+      arn        = "arn:aws:iam::123456789012:role/platform"
     }
   }
 
-  override_data {
-    target = data.aws_region.current
-    values = {
+  mock_data "aws_iam_session_context" {
+    defaults = {
+      issuer_arn = "arn:aws:iam::123456789012:role/platform"
+    }
+  }
+
+  mock_data "aws_partition" {
+    defaults = {
+      partition = "aws"
+    }
+  }
+
+  mock_data "aws_region" {
+    defaults = {
       name = "eu-central-1"
     }
   }
 
-  mock_resource "aws_s3_bucket" {
+  mock_data "aws_ssoadmin_instances" {
     defaults = {
-      arn = "arn:aws:s3:::voice-gateway-artifacts"
+      arns               = ["arn:aws:sso:::instance/ssoins-0123456789abcdef"]
+      identity_store_ids = ["d-0123456789"]
+    }
+  }
+
+  mock_resource "aws_kms_key" {
+    defaults = {
+      arn = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
     }
   }
 
   mock_resource "aws_iam_role" {
     defaults = {
-      arn = "arn:aws:iam::123456789012:role/voice-gateway-token-exchange"
+      arn = "arn:aws:iam::123456789012:role/edgewise-dev-role"
+    }
+  }
+
+  mock_resource "aws_iam_policy" {
+    defaults = {
+      arn = "arn:aws:iam::123456789012:policy/edgewise-dev-policy"
+    }
+  }
+
+  mock_resource "aws_s3_bucket" {
+    defaults = {
+      arn = "arn:aws:s3:::slm-intents-raw-dev-123456789012-eu-central-1"
+    }
+  }
+
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = {
+      arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/edgewise/edgewise-dev/trail"
     }
   }
 }
 
 variables {
-  name                    = "voice-gateway"
-  aws_region              = null
-  artifact_prefix         = "artifacts/"
-  noncurrent_version_days = null
+  environment = "dev"
 }
 
-run "names_follow_the_name_of_the_stack" {
+run "buckets_are_named_by_purpose_environment_account_and_region" {
   command = plan
 
   assert {
-    condition     = local.bucket_name == "voice-gateway-artifacts-123456789012-eu-central-1"
-    error_message = "The bucket is named after the stack, the account and the region."
+    condition = alltrue([
+      for purpose in ["intents-raw", "intents-processed", "model-artifacts", "edge-deployments", "pipeline-artifacts"] :
+      module.bucket[purpose].name == "slm-${purpose}-dev-123456789012-eu-central-1"
+    ])
+    error_message = "Each bucket must be named slm-<purpose>-<environment>-<account>-<region>."
+  }
+
+  assert {
+    condition     = output.artifact_bucket == "slm-edge-deployments-dev-123456789012-eu-central-1"
+    error_message = "Components are published to the deployment bucket."
   }
 }
 
-run "outputs_are_what_publishing_needs" {
-  assert {
-    condition     = output.artifact_prefix == "artifacts/"
-    error_message = "The prefix must be handed on."
+run "prefix_and_suffix_are_free" {
+  command = plan
+
+  variables {
+    bucket_prefix = "voice"
+    bucket_suffix = "frankfurt"
   }
 
   assert {
-    condition     = output.region == "eu-central-1"
-    error_message = "The region must be handed on."
-  }
-
-  assert {
-    condition     = output.token_exchange_role_alias == "voice-gateway-token-exchange-alias"
-    error_message = "The role alias must be handed on."
-  }
-
-  assert {
-    condition     = jsondecode(module.token_exchange_role.policy_json).Statement[0].Resource == "${module.artifact_bucket.arn}/artifacts/*"
-    error_message = "Devices must read the bucket of this stack."
+    condition     = module.bucket["intents-raw"].name == "voice-intents-raw-frankfurt"
+    error_message = "Prefix and suffix must be those of the variables."
   }
 }
 
-run "wrong_values_are_refused" {
+run "the_longest_names_still_fit_a_bucket" {
+  command = plan
+
+  variables {
+    bucket_prefix = "abcdef"
+    environment   = "staging"
+    account_id    = "123456789012"
+
+    release_lock_days = 7
+  }
+
+  assert {
+    # The longest region is ap-southeast-1, two letters longer than this one.
+    condition     = alltrue([for name in values(local.bucket_names) : length(name) + length("ap-southeast-1") - length("eu-central-1") <= 63])
+    error_message = "S3 takes at most 63 characters."
+  }
+}
+
+run "releases_are_locked_where_they_live" {
+  command = plan
+
+  variables {
+    environment       = "prod"
+    account_id        = "123456789012"
+    release_lock_days = 365
+  }
+
+  assert {
+    condition     = local.buckets["edge-deployments"].lock_days == 365 && local.buckets["pipeline-artifacts"].lock_days == null
+    error_message = "Releases must be locked, and what a pipeline leaves must not."
+  }
+
+  assert {
+    condition     = !contains(local.guardian_arns, "arn:aws:iam::123456789012:role/platform")
+    error_message = "In prod whoever applies must not be a guardian by that alone."
+  }
+}
+
+run "names_and_numbers_out_of_range_are_refused" {
   command = plan
 
   variables {
     name                        = "Voice Gateway"
+    environment                 = "test"
+    account_id                  = "1234"
     aws_region                  = "Frankfurt"
     aws_endpoint                = "127.0.0.1:5000"
+    bucket_prefix               = "SLM"
+    bucket_suffix               = "_"
     artifact_prefix             = "/artifacts"
-    kms_key_arn                 = "alias/my-key"
-    noncurrent_version_days     = 0.5
+    release_lock_days           = 0.5
+    rollout_stages              = ["Canary"]
     credential_duration_seconds = 60
+    github_repository           = "owner/*"
+    people                      = { owner = "906ab1cd-2a3b-4c5d-8e9f-001122334455" }
+    administrator_arns          = ["*"]
+    alert_emails                = ["nobody"]
+    monthly_budget_usd          = 0
+    log_retention_days          = 8
+    tags                        = { Stack = "mine" }
   }
 
   expect_failures = [
     var.name,
+    var.environment,
+    var.account_id,
     var.aws_region,
     var.aws_endpoint,
+    var.bucket_prefix,
+    var.bucket_suffix,
     var.artifact_prefix,
-    var.kms_key_arn,
-    var.noncurrent_version_days,
+    var.release_lock_days,
+    var.rollout_stages,
     var.credential_duration_seconds,
+    var.github_repository,
+    var.people,
+    var.administrator_arns,
+    var.alert_emails,
+    var.monthly_budget_usd,
+    var.log_retention_days,
+    var.tags,
   ]
+}
+
+run "prod_must_say_its_account_lock_its_releases_and_keep_its_data" {
+  command = plan
+
+  variables {
+    environment   = "prod"
+    force_destroy = true
+  }
+
+  expect_failures = [
+    var.account_id,
+    var.release_lock_days,
+    var.force_destroy,
+  ]
+}
+
+run "stages_must_differ_and_leave_the_fleet_its_name" {
+  command = plan
+
+  variables {
+    rollout_stages = ["canary", "canary"]
+  }
+
+  expect_failures = [var.rollout_stages]
+}
+
+run "groups_are_given_by_id" {
+  command = plan
+
+  variables {
+    people = { administrator = "administrators" }
+  }
+
+  expect_failures = [var.people]
+}
+
+run "folders_with_other_uses_are_no_artifact_prefix" {
+  command = plan
+
+  variables {
+    artifact_prefix = "devices/"
+  }
+
+  expect_failures = [var.artifact_prefix]
 }
