@@ -126,7 +126,7 @@ def run_checkov(program: Path, folder: Path) -> CheckovReport:
         ChecksError: checkov does not work, or cannot read a file.
     """
     arguments = ["--directory", str(folder), "--framework", "terraform", "--output", "json"]
-    arguments += ["--quiet", "--compact", "--skip-download"]
+    arguments += ["--compact", "--skip-download"]
     done = subprocess.run(
         [str(program), *arguments],
         capture_output=True,
@@ -148,7 +148,7 @@ def run_checkov(program: Path, folder: Path) -> CheckovReport:
         passed=report.summary.passed,
         failed=tuple(_line(check) for check in report.results.failed_checks),
         waived=tuple(
-            Waiver(check.check_id, check.resource, check.check_result.suppress_comment)
+            Waiver(check.check_id, check.resource, check.check_result.suppress_comment.strip())
             for check in report.results.skipped_checks
         ),
     )
