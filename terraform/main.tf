@@ -127,6 +127,19 @@ module "bucket" {
   force_destroy     = var.force_destroy
 }
 
+module "watch" {
+  source = "./modules/watch"
+
+  name               = local.stack
+  account_id         = local.account_id
+  partition          = local.partition
+  region             = local.region
+  data_key_arn       = module.keys.data_key_arn
+  monthly_budget_usd = var.monthly_budget_usd
+  alert_emails       = var.alert_emails
+  log_retention_days = var.log_retention_days
+}
+
 module "audit" {
   source = "./modules/audit"
 
