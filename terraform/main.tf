@@ -127,6 +127,26 @@ module "bucket" {
   force_destroy     = var.force_destroy
 }
 
+module "identity" {
+  source = "./modules/identity"
+
+  name                        = local.stack
+  environment                 = var.environment
+  account_id                  = local.account_id
+  partition                   = local.partition
+  region                      = local.region
+  bucket_arns                 = { for purpose, bucket in module.bucket : purpose => bucket.arn }
+  artifact_prefix             = var.artifact_prefix
+  component_prefix            = var.component_prefix
+  data_key_arn                = module.keys.data_key_arn
+  signing_key_arn             = module.keys.signing_key_arn
+  state_bucket_arn            = "arn:${local.partition}:s3:::${local.bucket_names["terraform-state"]}"
+  github_repository           = var.github_repository
+  github_environment          = var.environment
+  create_github_provider      = var.create_github_provider
+  credential_duration_seconds = var.credential_duration_seconds
+}
+
 module "watch" {
   source = "./modules/watch"
 
@@ -138,6 +158,28 @@ module "watch" {
   monthly_budget_usd = var.monthly_budget_usd
   alert_emails       = var.alert_emails
   log_retention_days = var.log_retention_days
+}
+
+module "fleet" {
+  source = "./modules/fleet"
+
+  name           = local.stack
+  account_id     = local.account_id
+  partition      = local.partition
+  region         = local.region
+  rollout_stages = var.rollout_stages
+  role_alias     = module.identity.role_alias
+  role_arns = {
+    iot_rules    = module.identity.role_arns["iot-rules"]
+    lambda       = module.identity.role_arns["lambda"]
+    provisioning = module.identity.role_arns["provisioning"]
+  }
+  raw_bucket        = module.bucket["intents-raw"].name
+  deployment_bucket = module.bucket["edge-deployments"].name
+  data_key_arn      = module.keys.data_key_arn
+  metric_namespace  = module.watch.metric_namespace
+  error_log_group   = module.watch.log_group_names["rules"]
+  hook_log_group    = module.watch.log_group_names["hook"]
 }
 
 module "audit" {
@@ -155,4 +197,6 @@ module "audit" {
   log_retention_days     = max(var.log_retention_days, 90)
   data_event_bucket_arns = [module.bucket["edge-deployments"].arn, module.bucket["intents-raw"].arn]
   force_destroy          = var.force_destroy
+
+  permissions_boundary_arn = module.identity.boundary_arn
 }

@@ -94,6 +94,18 @@ variable "artifact_prefix" {
   }
 }
 
+variable "component_prefix" {
+  description = "First part of component names, as in the settings of component.build. CI may publish and deploy such components only."
+  type        = string
+  default     = "com.edgewise"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9][a-zA-Z0-9._-]{0,47}$", var.component_prefix)) && !startswith(var.component_prefix, "aws.greengrass")
+    error_message = "component_prefix must be 1 to 48 letters, digits, '.', '_' and '-', and not begin with aws.greengrass."
+  }
+}
+
 variable "release_lock_days" {
   description = "Days (1 to 3650) that nobody can delete or overwrite a release or a line of the audit trail. Null locks nothing, in dev only."
   type        = number

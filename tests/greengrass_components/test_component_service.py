@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import boto3
@@ -36,7 +36,7 @@ from greengrass_components.errors import (
     DeploymentConflictError,
 )
 
-REGION = "eu-central-1"
+REGION: Final = "eu-central-1"
 GROUPS = f"arn:aws:iot:{REGION}:123456789012:thinggroup"
 numbers = itertools.count(1)
 

@@ -196,12 +196,8 @@ class AwsComponentService:
         if found is None:
             return None
         status = found.get("status", {})
-        return ComponentVersion(
-            name=name,
-            version=version,
-            state=status.get("componentState", "REQUESTED"),
-            reasons=_reasons(status),
-        )
+        state = status.get("componentState", "REQUESTED")
+        return ComponentVersion(name, version, state=state, reasons=_reasons(status))
 
     def read_recipe(self, name: str, version: str) -> dict[str, Any]:
         """Return the recipe of a version; see ``ComponentService``."""
@@ -239,17 +235,17 @@ class AwsComponentService:
             if not page.get("nextToken"):
                 break
             wanted["nextToken"] = page["nextToken"]
-        summaries = [
+        summaries = (
             DeploymentSummary(
                 deployment_id=item["deploymentId"],
-                target_arn=item.get("targetArn", target_arn),
+                target_arn=target_arn,
                 revision=str(item.get("revisionId", "")),
                 status=item["deploymentStatus"],
                 name=item.get("deploymentName"),
                 is_latest=item.get("isLatestForTarget", False),
             )
             for item in found
-        ]
+        )
         return tuple(sorted(summaries, key=_newest_first))
 
     def get_deployment(self, deployment_id: str) -> Deployment:
@@ -370,7 +366,7 @@ class InMemoryComponentService:
         look = self._looks.get(key, 0)
         self._looks[key] = look + 1
         state = self._states[min(look, len(self._states) - 1)]
-        return ComponentVersion(name=name, version=version, state=state, reasons=self.reasons)
+        return ComponentVersion(name, version, state=state, reasons=self.reasons)
 
     def read_recipe(self, name: str, version: str) -> dict[str, Any]:
         """Return the recipe of a version; see ``ComponentService``."""
@@ -410,37 +406,36 @@ class InMemoryComponentService:
 
     def get_deployment(self, deployment_id: str) -> Deployment:
         """Return a deployment whole; see ``ComponentService``."""
-        return self.deployments[self._index(deployment_id)]
+        for item in self.deployments:
+            if item.deployment_id == deployment_id:
+                return item
+        raise _no_deployment(deployment_id)
 
     def create_deployment(self, target_arn: str, content: DeploymentContent) -> str:
         """Make the next revision of a target; see ``ComponentService``."""
         if self._thing_groups is not None and target_arn not in self._thing_groups:
             raise _no_target(target_arn)
-        revision = 1
-        for index, item in enumerate(self.deployments):
-            if item.target_arn == target_arn:
-                revision += 1
-                if item.status == "ACTIVE":
-                    self._set_status(index, "INACTIVE")
+        before = [item for item in self.deployments if item.target_arn == target_arn]
+        if before and before[-1].status == "ACTIVE":
+            self._set_status(before[-1], "INACTIVE")
         number = len(self.deployments) + 1
-        self.deployments.append(
-            Deployment(
-                deployment_id=f"deployment-{number}",
-                target_arn=target_arn,
-                revision=str(revision),
-                status="ACTIVE",
-                job_id=f"job-{number}",
-                content=content,
-            )
+        made = Deployment(
+            deployment_id=f"deployment-{number}",
+            target_arn=target_arn,
+            revision=str(len(before) + 1),
+            status="ACTIVE",
+            job_id=f"job-{number}",
+            content=content,
         )
-        return f"deployment-{number}"
+        self.deployments.append(made)
+        return made.deployment_id
 
     def cancel_deployment(self, deployment_id: str) -> None:
         """Stop a roll-out; see ``ComponentService``."""
-        index = self._index(deployment_id)
-        if self.deployments[index].status != "ACTIVE":
+        found = self.get_deployment(deployment_id)
+        if found.status != "ACTIVE":
             raise DeploymentConflictError(f"deployment {deployment_id} is not under way")
-        self._set_status(index, "CANCELED")
+        self._set_status(found, "CANCELED")
 
     def _add_digest(self, artifact: dict[str, Any]) -> None:
         if self._cloud is None:
@@ -452,14 +447,9 @@ class InMemoryComponentService:
         artifact["Digest"] = base64.b64encode(digest.digest()).decode()
         artifact["Algorithm"] = "SHA-256"
 
-    def _index(self, deployment_id: str) -> int:
-        for index, item in enumerate(self.deployments):
-            if item.deployment_id == deployment_id:
-                return index
-        raise _no_deployment(deployment_id)
-
-    def _set_status(self, index: int, status: str) -> None:
-        self.deployments[index] = msgspec.structs.replace(self.deployments[index], status=status)
+    def _set_status(self, deployment: Deployment, status: str) -> None:
+        index = self.deployments.index(deployment)
+        self.deployments[index] = msgspec.structs.replace(deployment, status=status)
 
 
 def _newest_first(item: DeploymentSummary) -> tuple[bool, int]:

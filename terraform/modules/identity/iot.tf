@@ -24,7 +24,7 @@ locals {
         Sid      = "KeepTelemetry"
         Effect   = "Allow"
         Action   = "s3:PutObject"
-        Resource = "${local.bucket["intents-raw"]}/telemetry/*"
+        Resource = [for kind in ["review", "telemetry"] : "${local.bucket["intents-raw"]}/${kind}/*"]
       },
       {
         Sid       = "EncryptTelemetry"

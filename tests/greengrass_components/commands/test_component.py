@@ -9,9 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import boto3
 import pytest
@@ -29,7 +29,11 @@ PROGRAM = (
 
 
 def run(
-    folder: Path, *arguments: str, code: int = 0, **environment: str
+    folder: Path,
+    *arguments: str,
+    code: int = 0,
+    settings: Mapping[str, str] | None = None,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
@@ -37,7 +41,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, **environment},
+        env={**os.environ, **(settings or {}), **environment},
     )
     assert result.returncode == code, result.stdout + result.stderr
     return result
@@ -82,7 +86,7 @@ def test_a_missing_component_is_one_line(tmp_path: Path) -> None:
 
 MODEL = "com.example.model.lamps"
 BUCKET = "edgewise-artifacts"
-REGION = "eu-central-1"
+REGION: Final = "eu-central-1"
 STAGES = ("canary", "general")
 RECIPE = """\
 RecipeFormatVersion: "2020-01-25"
@@ -203,7 +207,7 @@ class TestOutputs:
         }
 
         result = run(
-            tmp_path, "publish", "--folder", folder, "--outputs", outputs, code=1, **nobody
+            tmp_path, "publish", "--folder", folder, "--outputs", outputs, code=1, settings=nobody
         )
 
         assert result.stderr.startswith("error: no usable AWS credentials")
@@ -214,16 +218,13 @@ class TestOutputs:
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The variables of an emulator with a bucket and the thing groups."""
     with start_emulator(tmp_path_factory.mktemp("emulator")) as running:
-        keys = {
-            "endpoint_url": running.endpoint,
-            "region_name": REGION,
-            "aws_access_key_id": "emulator",
-            "aws_secret_access_key": "emulator",
-        }
-        s3 = boto3.client("s3", **keys)
+        session = boto3.session.Session(
+            region_name=REGION, aws_access_key_id="emulator", aws_secret_access_key="emulator"
+        )
+        s3 = session.client("s3", endpoint_url=running.endpoint)
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.close()
-        iot = boto3.client("iot", **keys)
+        iot = session.client("iot", endpoint_url=running.endpoint)
         for stage in STAGES:
             iot.create_thing_group(thingGroupName=f"edgewise-dev-{stage}")
         iot.close()
@@ -232,7 +233,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
 
 def told(folder: Path, emulator: dict[str, str], *arguments: str) -> dict[str, Any]:
     """Run a task against the emulator; return its JSON."""
-    result: dict[str, Any] = json.loads(run(folder, *arguments, "--json", **emulator).stdout)
+    result: dict[str, Any] = json.loads(run(folder, *arguments, "--json", settings=emulator).stdout)
     return result
 
 
@@ -249,7 +250,7 @@ def test_components_go_from_a_folder_to_the_things_of_a_stage(
     planned = told(tmp_path, emulator, *deploy, "--plan-only")
     deployed = told(tmp_path, emulator, *deploy)
     unchanged = told(tmp_path, emulator, *deploy)
-    words = run(tmp_path, *deploy, "--force", **emulator).stdout
+    words = run(tmp_path, *deploy, "--force", settings=emulator).stdout
     listed = told(tmp_path, emulator, "deployments", "--outputs", outputs)
     canceled = told(tmp_path, emulator, "cancel", "--stage", "canary", "--outputs", outputs)
 
@@ -272,15 +273,34 @@ def test_components_go_from_a_folder_to_the_things_of_a_stage(
 
 
 @pytest.mark.slow
+def test_what_is_built_of_a_bundle_is_published_once_and_fits_together(
+    tiny_bundle: Path, tmp_path: Path, outputs: str, emulator: dict[str, str]
+) -> None:
+    folder = str(tmp_path / "component")
+    run(ROOT, "build", "--bundle", str(tiny_bundle), "--folder", folder)
+    words = ["--folder", folder, "--outputs", outputs]
+
+    published = told(tmp_path, emulator, "publish", *words)
+    again = told(tmp_path, emulator, "publish", *words)
+    planned = told(tmp_path, emulator, "deploy", "--stage", "general", "--plan-only", *words)
+
+    assert [item["created"] for item in published["components"]] == [True, True]
+    assert not again["changed"]
+    assert [(change["component"], change["becomes"]) for change in planned["changes"]] == sorted(
+        (item["name"], item["version"]) for item in published["components"]
+    )
+
+
+@pytest.mark.slow
 def test_the_same_version_with_other_content_is_refused_in_one_line(
     tmp_path: Path, outputs: str, emulator: dict[str, str]
 ) -> None:
     folder = str(make_component(tmp_path / "component", version="2.0.0"))
     words = ["publish", "--folder", folder, "--outputs", outputs]
-    run(tmp_path, *words, **emulator)
+    run(tmp_path, *words, settings=emulator)
     make_component(tmp_path / "component", version="2.0.0", content=b"other")
 
-    result = run(tmp_path, *words, code=1, **emulator)
+    result = run(tmp_path, *words, code=1, settings=emulator)
 
     assert f"error: {MODEL} 2.0.0 is published already with other content" in result.stderr
     assert result.stderr.count("\n") == 1
@@ -293,7 +313,7 @@ def test_a_version_that_was_never_published_is_not_deployed(
     folder = str(make_component(tmp_path / "component"))
     words = ["deploy", "--folder", folder, "--outputs", outputs, "--stage", "general"]
 
-    result = run(tmp_path, *words, "--version", "9.9.9", code=1, **emulator)
+    result = run(tmp_path, *words, "--version", "9.9.9", code=1, settings=emulator)
 
     assert f"error: {MODEL} 9.9.9 is not published" in result.stderr
     listed = told(tmp_path, emulator, "deployments", "--stage", "general", "--outputs", outputs)
@@ -309,7 +329,7 @@ def test_a_publish_that_is_killed_at_a_random_moment_ends_when_run_again(
     words = ["publish", "--outputs", outputs, "--folder"]
     started = time.monotonic()
     warm = make_component(tmp_path / "warm", version="3.0.0", content=content)
-    run(tmp_path, *words, str(warm), **emulator)
+    run(tmp_path, *words, str(warm), settings=emulator)
     whole_s = time.monotonic() - started
     moments = random.Random(11)
     killed = 0
@@ -329,7 +349,7 @@ def test_a_publish_that_is_killed_at_a_random_moment_ends_when_run_again(
             process.send_signal(signal.SIGKILL)
             killed += 1
         process.wait()
-        run(tmp_path, *words, folder, **emulator)
+        run(tmp_path, *words, folder, settings=emulator)
 
         assert not told(tmp_path, emulator, *words, folder)["changed"]
     assert killed >= 5

@@ -46,6 +46,9 @@ __all__ = ["CheckReport", "StackReport", "TestsReport", "check_configuration"]
 TABLE = Path("tests/access.toml")
 """Who may do what, below the configuration."""
 
+EVERYTHING = Path("examples/full.tfvars")
+"""Values that switch on every part of the configuration."""
+
 _OWN_SETTINGS = ("AWS_", "TF_VAR_")
 
 
@@ -227,6 +230,7 @@ def _try_stack(
         "work": work,
         "endpoint": endpoint,
         "on_line": on_line,
+        "variable_files": [source / EVERYTHING],
         # The emulator is thrown away with all that is in it.
         "variables": {"force_destroy": True} if environment != "prod" else {},
     }

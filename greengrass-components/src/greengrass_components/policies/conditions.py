@@ -7,7 +7,7 @@ reference_policies_condition-single-vs-multi-valued-context-keys.html.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import ipaddress
 import re
@@ -80,11 +80,11 @@ def _number(text: str) -> decimal.Decimal:
     return number
 
 
-def _moment(text: str) -> datetime.datetime:
+def _moment(text: str) -> dt.datetime:
     if re.fullmatch(r"-?[0-9]+", text):
-        return datetime.datetime.fromtimestamp(int(text), tz=datetime.UTC)
-    moment = datetime.datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+        return dt.datetime.fromtimestamp(int(text), tz=dt.UTC)
+    moment = dt.datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
 def _folded(tokens: tuple[Token, ...], actual: str) -> bool:
@@ -92,7 +92,7 @@ def _folded(tokens: tuple[Token, ...], actual: str) -> bool:
 
 
 def _within(network: Any, address: Any) -> bool:
-    return network.version == address.version and address.subnet_of(network)
+    return bool(network.version == address.version and address.subnet_of(network))
 
 
 def _network(text: str) -> Any:

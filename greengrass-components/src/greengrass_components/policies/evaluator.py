@@ -12,13 +12,13 @@ public access blocks. None of them allows anything by itself but grants and list
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from greengrass_components.errors import PolicyError
+from greengrass_components.policies.callers import IDENTITIES, classify_caller, derive_values
 from greengrass_components.policies.conditions import holds
 from greengrass_components.policies.patterns import (
     Values,
@@ -30,18 +30,7 @@ from greengrass_components.policies.statements import Policy, Principals, Statem
 
 __all__ = ["Decision", "Request", "Verdict", "apply_policy", "decide"]
 
-Caller = Literal["role", "user", "root", "service", "provider", "device", "anonymous"]
-
-_CALLERS: dict[Caller, re.Pattern[str]] = {
-    "role": re.compile(r"^arn:[a-z-]+:iam::([0-9]{12}):role/[^*?\s]+$"),
-    "user": re.compile(r"^arn:[a-z-]+:iam::([0-9]{12}):user/[^*?\s]+$"),
-    "root": re.compile(r"^arn:[a-z-]+:iam::([0-9]{12}):root$"),
-    "provider": re.compile(r"^arn:[a-z-]+:iam::([0-9]{12}):(?:oidc|saml)-provider/\S+$"),
-    "device": re.compile(r"^arn:[a-z-]+:iot:[a-z0-9-]+:([0-9]{12}):cert/[^*?\s]+$"),
-    "service": re.compile(r"^[a-z0-9-]+(?:\.[a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?$"),
-    "anonymous": re.compile(r"^\*$"),
-}
-_TYPES = {"role": "AssumedRole", "user": "User", "root": "Account"}
+_ARN_PARTS = 6
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,75 +111,91 @@ def decide(
         identity: policies attached to the caller; of a device, its IoT policies.
         ceilings: permissions boundary and session policy, of which each must allow.
         resource: policy of the bucket, key, topic or role that is called.
-        owner: account of the resource; None takes it from its ARN, and the caller's where that
-            has none.
+        owner: account of the resource; None takes it from the ARN, which buckets do not say.
 
     Raises:
-        PolicyError: the request is not understood, does not fit a condition, or is about a key
-            or a role whose policy is not given.
+        PolicyError: the request is not understood, does not fit a condition, is about a key or
+            a role whose policy is not given, or about a resource of nobody knows whom.
     """
     values = _values(request)
-    caller, account = _classify(request.principal)
+    caller, account = classify_caller(request.principal)
     granted = [match for policy in identity for match in _matches(policy, request, values)]
     bounds = [_matches(policy, request, values) for policy in ceilings]
     opened = _matches(resource, request, values) if resource else []
     every = [*granted, *(match for bound in bounds for match in bound), *opened]
-    applied = frozenset((match.policy.name, match.statement.name) for match in every)
-
-    def result(allowed: bool, reason: str, match: _Match | None = None) -> Decision:
-        return Decision(
-            allowed=allowed,
-            reason=reason,
-            policy=match.policy.name if match else None,
-            statement=match.statement.name if match else None,
-            applied=applied,
-        )
-
-    for match in every:
-        if not match.statement.allows:
-            return result(False, f"denied by {match}", match)
-    if caller in {"service", "provider", "anonymous"}:
+    denied = next((match for match in every if not match.statement.allows), None)
+    if denied is not None:
+        grounds = _Grounds(False, f"denied by {denied}", denied)
+    elif caller in {"service", "provider", "anonymous"}:
         # Nothing is attached to them: only the resource can let them in.
-        for match in opened:
-            return result(True, f"allowed by {match}", match)
-        return result(False, "no statement of the resource allows it")
-    strict = _is_strict(request)
-    if strict and resource is None:
-        raise PolicyError(f"{request.action} on {request.resource} needs the policy of that")
-    same = account == (owner or _account(request.resource) or account)
-    named = next((match for match in opened if not match.by_account), None)
-    delegated = next((match for match in opened if match.by_account), None)
-    allowing = _root(request, caller) or (f"allowed by {granted[0]}" if granted else None)
-    own = granted[0] if granted else None
-    if same:
-        reason, decider = (
-            (f"allowed by {named}", named)
-            if named
-            else (allowing, own)
-            if allowing and (delegated or not strict)
-            else (None, None)
-        )
-        if allowing and reason is None:
-            return result(False, "the policy of the resource leaves it to nobody's own policies")
+        grounds = _allow(opened[0]) if opened else _Grounds(False, "the resource does not allow it")
     else:
-        decider = named or delegated
-        reason = f"allowed by {decider}" if decider and allowing else None
-        if reason is None and (decider or allowing):
-            missing = "the resource's policy" if allowing else "the caller's own policies"
-            return result(False, f"it crosses accounts, and {missing} do not allow it")
-    if reason is None:
-        return result(False, "no statement allows it")
-    # A grant to a user by name stands beside the boundary, one to a role below it.
-    exempt = caller == "user" and same and named is not None and named.by_name
-    for policy, bound in zip(ceilings, bounds, strict=True):
-        if not bound and not exempt:
-            return result(False, f"the ceiling {policy.name} does not allow it")
-    return result(True, reason, decider)
+        strict = _is_strict(request)
+        if strict and resource is None:
+            raise PolicyError(f"{request.action} on {request.resource} needs the policy of that")
+        own = _allow(granted[0]) if granted else None
+        if caller == "root":
+            own = _Grounds(True, "the root user may do everything in its account")
+        named = next((match for match in opened if not match.by_account), None)
+        delegated = next((match for match in opened if match.by_account), None)
+        if account == _owner(request, owner):
+            grounds = _weigh_within(own, named, delegated, strict=strict)
+        else:
+            grounds = _weigh_across(own, named or delegated)
+        # What names a user itself stands beside the boundary; all else is below it.
+        beside = caller == "user" and named is not None and named.by_name
+        for policy, bound in zip(ceilings, bounds, strict=True):
+            if grounds.allowed and not bound and not beside:
+                grounds = _Grounds(False, f"the ceiling {policy.name} does not allow it")
+    match = grounds.match
+    return Decision(
+        allowed=grounds.allowed,
+        reason=grounds.reason,
+        policy=match.policy.name if match else None,
+        statement=match.statement.name if match else None,
+        applied=frozenset((match.policy.name, match.statement.name) for match in every),
+    )
 
 
-def _root(request: Request, caller: Caller) -> str | None:
-    """An account's root user has every right in it without a policy."""
-    return f"{request.principal} may do everything in its account" if caller == "root" else None
+class _Grounds(msgspec.Struct, frozen=True):
+    allowed: bool
+    reason: str
+    match: _Match | None = None
+
+
+def _allow(match: _Match) -> _Grounds:
+    return _Grounds(True, f"allowed by {match}", match)
+
+
+def _weigh_within(
+    own: _Grounds | None, named: _Match | None, delegated: _Match | None, *, strict: bool
+) -> _Grounds:
+    if named is not None:
+        return _allow(named)
+    if own is None:
+        return _Grounds(False, "no statement allows it")
+    if strict and delegated is None:
+        return _Grounds(
+            False, f"{own.reason}, but the policy of the resource leaves it to none of them"
+        )
+    return own
+
+
+def _weigh_across(own: _Grounds | None, opened: _Match | None) -> _Grounds:
+    if opened is None:
+        return _Grounds(False, "the resource of another account does not allow it")
+    if own is None:
+        return _Grounds(False, "the caller's own account does not allow it")
+    return _allow(opened)
+
+
+def _owner(request: Request, owner: str | None) -> str | None:
+    """Return the account that owns the resource; without a resource it is the caller's."""
+    parts = request.resource.split(":", 5)
+    found = owner or (parts[4] if len(parts) == _ARN_PARTS else None)
+    if not found and request.resource != "*":
+        raise PolicyError(f"whose account {request.resource} is in must be said")
+    return found or classify_caller(request.principal)[1]
 
 
 def _is_strict(request: Request) -> bool:
@@ -198,40 +203,9 @@ def _is_strict(request: Request) -> bool:
     return on_key or request.action.lower().startswith("sts:assumerole")
 
 
-def _account(arn: str) -> str | None:
-    parts = arn.split(":", 5)
-    return parts[4] if len(parts) > 4 and parts[4] else None
-
-
-def _classify(principal: str) -> tuple[Caller, str | None]:
-    for caller, pattern in _CALLERS.items():
-        if found := pattern.match(principal):
-            return caller, found[1] if pattern.groups else None
-    raise PolicyError(f"the caller {principal!r} is not understood", principal=principal)
-
-
 def _values(request: Request) -> Values:
-    """What is known of a request, with what follows from its principal.
-
-    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-    """
-    caller, account = _classify(request.principal)
-    derived: dict[str, str | tuple[str, ...]] = {}
-    if caller in _TYPES and account:
-        derived = {
-            "aws:principalarn": request.principal,
-            "aws:principalaccount": account,
-            "aws:principaltype": _TYPES[caller],
-            "aws:principalisawsservice": "false",
-        }
-    elif caller == "service":
-        derived = {
-            "aws:principalisawsservice": "true",
-            "aws:principalservicename": request.principal,
-        }
-    elif caller == "anonymous":
-        derived = {"aws:principalaccount": "anonymous", "aws:principaltype": "Anonymous"}
-    return derived | {key.lower(): value for key, value in request.context.items()}
+    given = {key.lower(): value for key, value in request.context.items()}
+    return {**derive_values(request.principal), **given}
 
 
 def _matches(policy: Policy, request: Request, values: Values) -> list[_Match]:
@@ -262,13 +236,13 @@ def _match(policy: Policy, statement: Statement, request: Request, values: Value
 
 def _named(principals: Principals, principal: str) -> tuple[bool, bool]:
     """Say whether a caller is named itself, and whether through its account."""
-    caller, account = _classify(principal)
+    caller, account = classify_caller(principal)
     by_name = (
         principal in principals.identities
         or principal in principals.services
         or principal in principals.providers
     )
-    by_account = caller in _TYPES and account in principals.accounts
+    by_account = caller in IDENTITIES and account in principals.accounts
     return by_name, by_account
 
 

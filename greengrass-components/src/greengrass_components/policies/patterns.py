@@ -161,11 +161,11 @@ def matches_resource(tokens: tuple[Token, ...], resource: str) -> bool:
     """
     bounded: list[Token] = []
     colons = 0
-    for place, token in enumerate(tokens):
-        colons += token == ":"
+    for place, piece in enumerate(tokens):
+        colons += piece == ":"
         ends_part = place + 1 == len(tokens) or tokens[place + 1] == ":"
         inside = colons < _ARN_PARTS - 1 and not ends_part
-        bounded.append(Wildcard.ANY_BUT_COLON if token is Wildcard.ANY and inside else token)
+        bounded.append(Wildcard.ANY_BUT_COLON if piece is Wildcard.ANY and inside else piece)
     return matches_tokens(tuple(bounded), resource)
 
 
@@ -176,11 +176,11 @@ def matches_arn(tokens: tuple[Token, ...], arn: str) -> bool:
     reference_policies_elements_condition_operators.html#Conditions_ARN
     """
     wanted: list[list[Token]] = [[]]
-    for token in tokens:
-        if token == ":" and len(wanted) < _ARN_PARTS:
+    for piece in tokens:
+        if piece == ":" and len(wanted) < _ARN_PARTS:
             wanted.append([])
         else:
-            wanted[-1].append(token)
+            wanted[-1].append(piece)
     actual = arn.split(":", _ARN_PARTS - 1)
     return len(wanted) == len(actual) == _ARN_PARTS and all(
         matches_tokens(tuple(want), have) for want, have in zip(wanted, actual, strict=True)

@@ -33,7 +33,8 @@ _ELEMENTS = {
     "NotResource",
     "Condition",
 }
-_ACTION = re.compile(r"^(\*|[a-z0-9-]+:[A-Za-z0-9*?]+)$")
+_ARN_COLONS = 5
+_ACTION = re.compile(r"^(\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+)$")
 _ACCOUNT = re.compile(r"^(?:arn:[a-z-]+:iam::)?([0-9]{12})(?::root)?$")
 _IDENTITY = re.compile(r"^arn:[a-z-]+:iam::[0-9]{12}:(?:role|user)/[\w+=,.@/-]+$")
 _SERVICE = re.compile(r"^[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?$")
@@ -189,7 +190,7 @@ def _read_resources(
         return (), False
     resources, all_but = _either(content, "Resource")
     for resource in resources:
-        incomplete = resource.count(":") < 5 and not resource.endswith("*")
+        incomplete = resource.count(":") < _ARN_COLONS and not resource.endswith("*")
         if resource != "*" and (not resource.startswith("arn:") or incomplete):
             raise PolicyError(f"{resource!r} is not an ARN")
         if variables:
@@ -209,7 +210,7 @@ def _read_principals(content: dict[str, Any], kind: Kind) -> Principals | None:
         raise PolicyError("it must name a principal")
     if unknown := sorted(set(given) - {"AWS", "Service", "Federated"}):
         raise PolicyError(f"principals of the kind {unknown[0]} are not known")
-    named = [_text for _text in _texts(given["AWS"], "AWS")] if "AWS" in given else []
+    named = _texts(given["AWS"], "AWS") if "AWS" in given else ()
     accounts = {found[1] for one in named if (found := _ACCOUNT.match(one))}
     identities = {one for one in named if one != "*" and not _ACCOUNT.match(one)}
     services = set(_texts(given["Service"], "Service")) if "Service" in given else set()

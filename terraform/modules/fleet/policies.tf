@@ -1,0 +1,116 @@
+# What certificates allow. A device is told by its certificate: AWS IoT fills in the thing that
+# is attached to it, so one policy serves every device and each reaches only its own.
+
+locals {
+  iot   = "arn:${var.partition}:iot:${var.region}:${var.account_id}"
+  thing = "$${iot:Connection.Thing.ThingName}"
+
+  # What a Greengrass core says and hears: its shadow, its jobs, its deployments.
+  core_topics = [
+    for part in ["greengrass", "greengrassv2", "jobs", "shadow"] :
+    "$aws/things/${local.thing}/${part}/*"
+  ]
+  # What this stack's components say and hear.
+  report_topics  = [for kind in ["telemetry", "heartbeat", "review"] : "${var.name}/${local.thing}/${kind}"]
+  command_topics = ["${var.name}/${local.thing}/command/*"]
+
+  device_policy = {
+    Version = "2012-10-17"
+    Statement = [
+      {
+        # The nucleus makes further connections with a number after the thing's name. Attached
+        # means: only a certificate of this very thing.
+        Sid      = "ConnectAsItself"
+        Effect   = "Allow"
+        Action   = "iot:Connect"
+        Resource = ["${local.iot}:client/${local.thing}", "${local.iot}:client/${local.thing}#*"]
+        Condition = {
+          Bool = { "iot:Connection.Thing.IsAttached" = "true" }
+        }
+      },
+      {
+        Sid      = "SayWhatIsItsOwn"
+        Effect   = "Allow"
+        Action   = "iot:Publish"
+        Resource = [for topic in concat(local.core_topics, local.report_topics) : "${local.iot}:topic/${topic}"]
+      },
+      {
+        Sid      = "HearWhatIsItsOwn"
+        Effect   = "Allow"
+        Action   = "iot:Receive"
+        Resource = [for topic in concat(local.core_topics, local.command_topics) : "${local.iot}:topic/${topic}"]
+      },
+      {
+        Sid      = "ListenToWhatIsItsOwn"
+        Effect   = "Allow"
+        Action   = "iot:Subscribe"
+        Resource = [for topic in concat(local.core_topics, local.command_topics) : "${local.iot}:topicfilter/${topic}"]
+      },
+      {
+        Sid      = "FetchItsCredentials"
+        Effect   = "Allow"
+        Action   = "iot:AssumeRoleWithCertificate"
+        Resource = "${local.iot}:rolealias/${var.role_alias}"
+      },
+      {
+        # The nucleus asks these of the service; they name the device by its certificate.
+        Sid    = "FetchItsDeployments"
+        Effect = "Allow"
+        Action = [
+          "greengrass:GetComponentVersionArtifact",
+          "greengrass:GetDeploymentConfiguration",
+          "greengrass:ListThingGroupsForCoreDevice",
+          "greengrass:PutCertificateAuthorities",
+          "greengrass:ResolveComponentCandidates",
+          "greengrass:VerifyClientDeviceIdentity",
+        ]
+        Resource = "*"
+      },
+    ]
+  }
+
+  template_topics = "$aws/provisioning-templates/${local.template_name}/provision/json"
+  claim_topics    = ["$aws/certificates/create/json", local.template_topics]
+
+  claim_policy = {
+    Version = "2012-10-17"
+    Statement = [
+      {
+        # A claim has no thing yet, so its connection can have any name but a device's own:
+        # those are taken by certificates of things.
+        Sid      = "ConnectToBeProvisioned"
+        Effect   = "Allow"
+        Action   = "iot:Connect"
+        Resource = "${local.iot}:client/${var.name}-claim-*"
+      },
+      {
+        Sid      = "AskForACertificateAndAPlace"
+        Effect   = "Allow"
+        Action   = "iot:Publish"
+        Resource = [for topic in local.claim_topics : "${local.iot}:topic/${topic}"]
+      },
+      {
+        Sid      = "HearTheAnswer"
+        Effect   = "Allow"
+        Action   = "iot:Receive"
+        Resource = [for topic in local.claim_topics : "${local.iot}:topic/${topic}/*"]
+      },
+      {
+        Sid      = "ListenToTheAnswer"
+        Effect   = "Allow"
+        Action   = "iot:Subscribe"
+        Resource = [for topic in local.claim_topics : "${local.iot}:topicfilter/${topic}/*"]
+      },
+    ]
+  }
+}
+
+resource "aws_iot_policy" "device" {
+  name   = "${var.name}-device"
+  policy = jsonencode(local.device_policy)
+}
+
+resource "aws_iot_policy" "claim" {
+  name   = "${var.name}-claim"
+  policy = jsonencode(local.claim_policy)
+}

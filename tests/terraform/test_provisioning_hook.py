@@ -1,0 +1,108 @@
+"""The hook that decides who may join the fleet, with a real S3 client and an emulator."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from greengrass_components.emulator import Emulator, start_emulator
+
+HANDLER = Path(__file__).parents[2] / "terraform/modules/fleet/provisioning_hook/handler.py"
+Hook = Callable[[object], bool]
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with start_emulator(tmp_path_factory.mktemp("emulator")) as running:
+        yield running
+
+
+@pytest.fixture
+def hook(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Hook:
+    """The hook as AWS IoT calls it, with gateway-1 on the list: says whether it lets in."""
+    for name, value in emulator.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setenv("ALLOWLIST_BUCKET", "deployments")
+    monkeypatch.setenv("ALLOWLIST_PREFIX", "allowlist/")
+    s3 = boto3.client("s3")
+    if not s3.list_buckets()["Buckets"]:
+        s3.create_bucket(
+            Bucket="deployments",
+            CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},
+        )
+        s3.put_object(Bucket="deployments", Key="allowlist/gateway-1", Body=b"")
+    level = logging.getLogger().level
+    specification = importlib.util.spec_from_file_location("provisioning_hook", HANDLER)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    logging.getLogger().setLevel(level)
+
+    def ask(parameters: object) -> bool:
+        event: dict[str, Any] = {"claimCertificateId": "abc", "parameters": parameters}
+        answer = module.handler(event, None)
+        assert list(answer) == ["allowProvisioning"]
+        return bool(answer["allowProvisioning"])
+
+    return ask
+
+
+def test_a_serial_number_on_the_list_is_let_in(hook: Hook) -> None:
+    assert hook({"SerialNumber": "gateway-1"}) is True
+
+
+def test_a_serial_number_that_is_not_on_the_list_is_refused(hook: Hook) -> None:
+    assert hook({"SerialNumber": "gateway-2"}) is False
+
+
+@pytest.mark.parametrize(
+    "serial",
+    ["", "gateway-1/", "../gateway-1", "gateway-1\n", "gateway*", "x" * 65, 7, None, ["gateway-1"]],
+)
+def test_what_is_no_serial_number_is_refused(hook: Hook, serial: object) -> None:
+    assert hook({"SerialNumber": serial}) is False
+
+
+@pytest.mark.parametrize(
+    "parameters", [None, {}, [], "SerialNumber", {"serialnumber": "gateway-1"}]
+)
+def test_a_call_without_a_serial_number_is_refused(hook: Hook, parameters: object) -> None:
+    assert hook(parameters) is False
+
+
+def test_nobody_is_let_in_when_the_list_cannot_be_read(
+    hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+
+    assert hook({"SerialNumber": "gateway-1"}) is False
+
+
+def test_nobody_is_let_in_when_the_bucket_is_gone(
+    hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLOWLIST_BUCKET", "nowhere")
+
+    assert hook({"SerialNumber": "gateway-1"}) is False
+
+
+def test_nobody_is_let_in_when_the_settings_are_missing(
+    hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ALLOWLIST_BUCKET")
+
+    assert hook({"SerialNumber": "gateway-1"}) is False
+
+
+def test_a_strangers_words_are_not_logged(hook: Hook, caplog: pytest.LogCaptureFixture) -> None:
+    hook({"SerialNumber": "words of a stranger"})
+
+    assert "stranger" not in caplog.text.replace("stranger's", "")
