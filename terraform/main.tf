@@ -57,6 +57,9 @@ locals {
     purpose => "${var.bucket_prefix}-${purpose}-${local.bucket_suffix}"
   }
 
+  # Built and not asked for: roles come before the trail's bucket, which names their boundary.
+  bucket_arns = { for purpose, name in local.bucket_names : purpose => "arn:${local.partition}:s3:::${name}" }
+
   # What lies where, and for how long. A device that is a release behind still finds its
   # artifacts; what people said is kept no longer than it takes to learn from it.
   buckets = {
@@ -135,12 +138,12 @@ module "identity" {
   account_id                  = local.account_id
   partition                   = local.partition
   region                      = local.region
-  bucket_arns                 = { for purpose, bucket in module.bucket : purpose => bucket.arn }
+  bucket_arns                 = { for purpose, arn in local.bucket_arns : purpose => arn if purpose != "terraform-state" }
   artifact_prefix             = var.artifact_prefix
   component_prefix            = var.component_prefix
   data_key_arn                = module.keys.data_key_arn
   signing_key_arn             = module.keys.signing_key_arn
-  state_bucket_arn            = "arn:${local.partition}:s3:::${local.bucket_names["terraform-state"]}"
+  state_bucket_arn            = local.bucket_arns["terraform-state"]
   github_repository           = var.github_repository
   github_environment          = var.environment
   create_github_provider      = var.create_github_provider

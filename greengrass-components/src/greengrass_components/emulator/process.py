@@ -3,7 +3,7 @@
 It listens on loopback only and keeps everything in memory. Terraform and boto3 use it by
 the settings in ``Emulator.environment``; no other code knows of it.
 
-What moto gets wrong or lacks is mended in ``moto_mends``; above all, a call counts as
+What moto gets wrong or lacks is mended in ``extensions``; above all, a call counts as
 made over TLS although it is plain HTTP, because it never leaves this machine.
 
 ``python -m greengrass_components.emulator`` is the child; ``start_emulator`` starts it.
@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edge_runtime.storage import canonical_json, translating_storage_errors, write_atomically
-from greengrass_components.emulator.moto_mends import mend_moto
+from greengrass_components.emulator.extensions import extend_moto
 from greengrass_components.errors import EmulatorError
 
 __all__ = ["Emulator", "find_emulator", "main", "start_emulator"]
@@ -228,7 +228,7 @@ def _serve(*, document: Path, port: int) -> None:
     )
     from werkzeug.serving import make_server
 
-    mend_moto()
+    extend_moto()
     application = _with_identity(DomainDispatcherApplication(create_backend_app))
     server = make_server(
         _HOST, port, application, threaded=True, request_handler=MotoRequestHandler

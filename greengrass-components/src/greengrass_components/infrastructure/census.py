@@ -25,7 +25,12 @@ class _Listing(msgspec.Struct, frozen=True):
 
 _LISTINGS = (
     _Listing("cloudtrail", "describe_trails", "trailList[].TrailARN"),
-    _Listing("cloudwatch", "describe_alarms", "[MetricAlarms, CompositeAlarms][][].AlarmArn"),
+    _Listing(
+        "cloudwatch",
+        "describe_alarms",
+        "[MetricAlarms, CompositeAlarms][][].AlarmArn",
+        {"AlarmTypes": ["MetricAlarm", "CompositeAlarm"]},
+    ),
     _Listing("cloudwatch", "list_dashboards", "DashboardEntries[].DashboardName"),
     _Listing("iam", "list_open_id_connect_providers", "OpenIDConnectProviderList[].Arn"),
     _Listing("iam", "list_policies", "Policies[].Arn", {"Scope": "Local"}),

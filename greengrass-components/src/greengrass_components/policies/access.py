@@ -43,8 +43,8 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     principal: str | list[str]
     """Name of an identity (``role.signer``, ``permission_set.auditor``,
     ``certificate.device``); a service; ``administrator`` (a role of the account with every right
-    in IAM) or ``stranger`` (the same of another account); ``provider.HOST``; ``anonymous``; or
-    ``*each``."""
+    in IAM) or ``stranger`` (the same of another account); ``root``; ``provider.HOST``;
+    ``anonymous``; or ``*each``."""
     action: str | list[str]
     """Such as ``s3:GetObject``."""
     resource: str | list[str]
@@ -54,7 +54,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     why: str
     """The reason, for people."""
     context: dict[str, str | list[str]] = {}
-    """Condition keys of the call, besides those of the table."""
+    """Condition keys of the call, besides those of the table; ``[]`` takes one of those away."""
     environments: list[str] = []
     """Environments that the row is about; empty means all."""
 
@@ -146,7 +146,7 @@ def _evaluate(documents: Documents, table: _Table) -> Iterator[Outcome]:
             continue
         try:
             for principal in _each(row.principal, documents):
-                caller = _find_caller(callers, principal)
+                caller = _find_caller(callers, _fill(principal, documents))
                 context = table.context | table.context_of.get(principal, {}) | row.context
                 for action in _several(row.action):
                     for resource in _several(row.resource):
@@ -159,6 +159,7 @@ def _evaluate(documents: Documents, table: _Table) -> Iterator[Outcome]:
                                 if isinstance(value, str)
                                 else tuple(_fill(one, documents) for one in value)
                                 for key, value in context.items()
+                                if value != []
                             },
                         )
                         decision = _decide(documents, caller, request)
@@ -202,6 +203,7 @@ def _callers(documents: Documents) -> dict[str, Identity]:
         },
         "administrator": Identity("administrator", here, (_EVERYTHING,)),
         "stranger": Identity("stranger", there, (_EVERYTHING,)),
+        "root": Identity("root", _fill("arn:{partition}:iam::{account}:root", documents), ()),
         "anonymous": Identity("anonymous", "*", ()),
     }
 
@@ -222,13 +224,14 @@ def _decide(documents: Documents, caller: Identity, request: Request) -> Decisio
         guard = documents.guards.get(request.resource.partition("/")[0]) or documents.guards.get(
             request.resource
         )
-    in_bucket = request.resource.split(":")[2:3] == ["s3"]
+    # The ARNs of some things, such as buckets, do not say whose they are: ours, in the table.
+    nameless = request.resource.split(":")[4:5] == [""]
     return decide(
         request,
         identity=caller.policies,
         ceilings=(caller.boundary,) if caller.boundary else (),
         resource=guard,
-        owner=documents.names["account"] if in_bucket else None,
+        owner=documents.names["account"] if nameless else None,
     )
 
 

@@ -35,8 +35,8 @@ _NAMED = (
     ("managed_policy", "aws_iam_policy", "name"),
     ("provider", "aws_iam_openid_connect_provider", "url"),
     ("role", "aws_iam_role", "name"),
+    ("rule", "aws_iot_topic_rule", "name"),
     ("role_alias", "aws_iot_role_alias", "alias"),
-    ("template", "aws_iot_provisioning_template", "name"),
     ("thing_group", "aws_iot_thing_group", "name"),
     ("topic", "aws_sns_topic", "name"),
     ("trail", "aws_cloudtrail", "name"),
@@ -173,10 +173,16 @@ class _Collector:
 
     def _short(self, name: str) -> str:
         """Take the name of the stack out of a name."""
-        name = name.removeprefix("https://")
-        return name.removeprefix(f"/edgewise/{self.names['stack']}/").removeprefix(
-            f"{self.names['stack']}-"
-        )
+        stack = self.names["stack"]
+        # The names of topic rules have no hyphens.
+        for start in (
+            "https://",
+            f"/edgewise/{stack}/",
+            f"{stack}-",
+            f"{stack}_".replace("-", "_"),
+        ):
+            name = name.removeprefix(start)
+        return name
 
     def _render(self, name: str, kind: Kind, resource: Resource, attribute: str) -> Policy:
         rendered = Rendered(name, kind, resource.address, resource.values[attribute])
@@ -208,9 +214,27 @@ class _Collector:
         for name, arn in buckets.items():
             purpose = name.removeprefix(f"{ends[1]}-").removesuffix(f"-{ends[2]}")
             self._name(f"bucket.{purpose}", arn)
-        # The bucket of the state is made apart, and called like the others.
-        state = f"arn:{self.names['partition']}:s3:::{ends[1]}-terraform-state-{ends[2]}"
-        self._name("bucket.terraform-state", state)
+        self._name_state(f"{ends[1]}-terraform-state-{ends[2]}")
+
+    def _name_state(self, bucket: str) -> None:
+        """Name what keeps the state: it is made apart, and called like the others."""
+        partition, account = self.names["partition"], self.names["account"]
+        self._name("bucket.terraform-state", f"arn:{partition}:s3:::{bucket}")
+        number = "00000000-0000-4000-8000-000000000000"
+        key = f"arn:{partition}:kms:{self.names['region']}:{account}:key/{number}"
+        self._name("key.terraform-state", key)
+        # Its policy is not in this state. The least strict that it may be: IAM decides.
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"AWS": account},
+            "Action": "kms:*",
+            "Resource": "*",
+        }
+        self.guards[key] = parse_policy(
+            {"Version": "2012-10-17", "Statement": statement},
+            name="key.terraform-state",
+            kind="resource",
+        )
 
     def _name_keys(self) -> None:
         arns = {key.values["key_id"]: key.values["arn"] for key in self._all("aws_kms_key")}

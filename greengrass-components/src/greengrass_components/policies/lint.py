@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ REVIEW = Path(__file__).with_name("lint.toml")
 """What was reviewed and is accepted."""
 
 _SECONDS = 120.0
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
 _FORBIDDEN = {
     "aws_iam_access_key": "credentials that never end",
     "aws_iam_group": "people come through IAM Identity Center",
@@ -60,7 +62,7 @@ class Waiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A finding that is accepted."""
 
     issue: str
-    """parliament's name for it."""
+    """parliament's name for it; ``*`` stands for any characters."""
     policy: str
     """Name of the policy; ``*`` stands for any characters."""
     why: str
@@ -73,7 +75,7 @@ class Waiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def covers(self, finding: Finding) -> bool:
         """Say whether it is about a finding."""
         return (
-            self.issue == finding.issue
+            fnmatch.fnmatchcase(finding.issue, self.issue)
             and fnmatch.fnmatchcase(finding.policy, self.policy)
             and fnmatch.fnmatchcase(finding.statement or "", self.statement)
             and fnmatch.fnmatchcase(finding.detail, self.detail)
@@ -84,13 +86,13 @@ class NewAction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An action that AWS has and parliament's table lacks."""
 
     action: str
-    """Such as ``s3:GetObject``."""
-    service: str
-    """botocore's name of the service whose model has the operation."""
-    operation: str
-    """The operation that the action is for."""
+    """Such as ``greengrass:GetDeploymentConfiguration``."""
     why: str
-    """How it was reviewed."""
+    """What it is for, as reviewed."""
+    operation: str | None = None
+    """``SERVICE.OPERATION`` in botocore's models, where it has the operation."""
+    documentation: str | None = None
+    """Where AWS describes it, otherwise."""
 
 
 class Review(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,35 +142,76 @@ def lint_policies(state: Mapping[str, Any], *, review: Review | None = None) -> 
         ),
         *_run_parliament(rendered, accepted.new_action),
     ]
-    return tuple(
+    names = [one.name for one in rendered]
+    unused = (
+        Finding(waiver.policy, waiver.statement, "UNUSED_WAIVER", f"of {waiver.issue}")
+        for waiver in accepted.waiver
+        if fnmatch.filter(names, waiver.policy)
+        and not any(waiver.covers(finding) for finding in findings)
+    )
+    standing = (
         finding
         for finding in findings
         if not any(waiver.covers(finding) for waiver in accepted.waiver)
     )
+    return (*standing, *unused)
 
 
 def _check_new_actions(actions: Sequence[NewAction]) -> None:
-    """Refuse an accepted action that no service of AWS has."""
+    """Refuse an accepted action that AWS does not have."""
     import botocore.exceptions
     import botocore.session
 
     session = botocore.session.Session()
     for new in actions:
+        if (new.operation is None) == (new.documentation is None):
+            raise PolicyError(f"{new.action}: name its operation, or where it is documented")
+        if new.operation is None:
+            continue
+        service, _, operation = new.operation.partition(".")
         try:
-            model = session.get_service_model(new.service)
+            model = session.get_service_model(service)
         except botocore.exceptions.UnknownServiceError as error:
-            raise PolicyError(f"{new.action}: AWS has no service {new.service}") from error
-        if new.operation not in model.operation_names:
-            raise PolicyError(f"{new.action}: {new.service} has no operation {new.operation}")
+            raise PolicyError(f"{new.action}: AWS has no service {service}") from error
+        if operation not in model.operation_names:
+            raise PolicyError(f"{new.action}: {service} has no operation {operation}")
 
 
 def _run_parliament(rendered: Sequence[Rendered], new: Sequence[NewAction]) -> Iterator[Finding]:
-    skipped = {one.action.lower() for one in new}
-    documents = [_prepare(one, skipped) for one in rendered]
+    skipped = [one.action for one in new]
+    documents = [
+        *(_prepare(one, {action.lower() for action in skipped}) for one in rendered),
+        # The last one asks whether parliament has learnt the new actions.
+        {"Version": "2012-10-17", "Statement": [_statement(action) for action in skipped]},
+    ]
+    asked = [
+        {
+            "text": json.dumps(document),
+            "audit": place < len(rendered) and rendered[place].kind == "identity",
+        }
+        for place, document in enumerate(documents)
+    ]
+    still_new = set()
+    for finding in _call_parliament(asked):
+        place, number = finding["document"], finding["statement"]
+        if place == len(rendered):
+            still_new.add(skipped[number])
+            continue
+        statement = None
+        if number is not None:
+            sid = documents[place]["Statement"][number].get("Sid")
+            statement = sid or f"statement {number + 1}"
+        yield Finding(rendered[place].name, statement, finding["issue"], finding["detail"])
+    for action in skipped:
+        if action not in still_new:
+            yield Finding(action, None, "KNOWN_ACTION", "parliament knows it: it needs no review")
+
+
+def _call_parliament(asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
     done = subprocess.run(
         # Warnings of parliament's own code are nothing that we could mend.
         [sys.executable, "-I", "-W", "ignore", "-m", f"{__package__}.parliament_process"],
-        input=json.dumps([json.dumps(document) for document in documents]),
+        input=json.dumps(asked),
         capture_output=True,
         text=True,
         check=False,
@@ -177,20 +220,20 @@ def _run_parliament(rendered: Sequence[Rendered], new: Sequence[NewAction]) -> I
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise PolicyError(f"parliament does not work: {said}")
-    for finding in json.loads(done.stdout):
-        place, number = finding["document"], finding["statement"]
-        statement = None
-        if number is not None:
-            sid = documents[place]["Statement"][number].get("Sid")
-            statement = sid or f"statement {number + 1}"
-        yield Finding(rendered[place].name, statement, finding["issue"], finding["detail"])
+    findings: list[dict[str, Any]] = json.loads(done.stdout)
+    return findings
+
+
+def _statement(action: str) -> dict[str, Any]:
+    return {"Effect": "Deny", "Action": action, "Resource": "*"}
 
 
 def _prepare(rendered: Rendered, skipped: set[str]) -> dict[str, Any]:
     """Write a policy as parliament can read it.
 
-    A trust policy names no resource, which parliament asks for. Actions that it does not know
-    would end its work on the statement, so those that were reviewed are left out.
+    A trust policy names no resource, which parliament asks for. It takes the colon of a policy
+    variable for one of the ARN. And actions that it does not know would end its work on the
+    statement, so those that were reviewed are left out.
     """
     document: dict[str, Any] = json.loads(rendered.document)
     statements = document["Statement"]
@@ -199,10 +242,21 @@ def _prepare(rendered: Rendered, skipped: set[str]) -> dict[str, Any]:
     for statement in statements:
         if rendered.kind == "trust":
             statement["Resource"] = "arn:aws:iam::123456789012:role/any"
+        for element in ("Resource", "NotResource"):
+            if element in statement:
+                statement[element] = [
+                    _VARIABLE.sub("any", one) for one in _several(statement[element])
+                ]
         for element in ("Action", "NotAction"):
-            given = statement.get(element, [])
-            actions = [given] if isinstance(given, str) else given
-            kept = [action for action in actions if action.lower() not in skipped]
-            if len(kept) != len(actions):
-                statement[element] = kept or ["sts:GetCallerIdentity"]
+            if element in statement:
+                actions = _several(statement[element])
+                kept = [action for action in actions if action.lower() not in skipped]
+                if not kept:
+                    # Nothing is left to lint but what surrounds the actions.
+                    kept, statement["Resource"] = ["sts:GetCallerIdentity"], ["*"]
+                statement[element] = kept
     return {**document, "Statement": statements}
+
+
+def _several(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

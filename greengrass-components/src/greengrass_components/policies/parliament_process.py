@@ -17,11 +17,12 @@ from typing import Any
 __all__ = ["lint_documents", "main"]
 
 
-def lint_documents(documents: list[str]) -> list[dict[str, Any]]:
+def lint_documents(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Lint policy documents.
 
     Args:
-        documents: JSON of each.
+        documents: of each its ``text`` (JSON), and in ``audit`` whether to look too for rights
+            that lead to more rights, which makes sense for what somebody may do.
 
     Returns:
         A dictionary for each different finding: ``document`` and ``statement`` (places, from 0;
@@ -30,7 +31,11 @@ def lint_documents(documents: list[str]) -> list[dict[str, Any]]:
     parliament = _import_parliament()
     findings: dict[str, dict[str, Any]] = {}
     for place, document in enumerate(documents):
-        policy = parliament.analyze_policy_string(document, ignore_private_auditors=True)
+        policy = parliament.analyze_policy_string(
+            document["text"],
+            ignore_private_auditors=True,
+            include_community_auditors=document["audit"],
+        )
         of_statements = [
             (statement, finding)
             for statement, one in enumerate(policy.statements)
@@ -43,20 +48,22 @@ def lint_documents(documents: list[str]) -> list[dict[str, Any]]:
                 "document": place,
                 "statement": statement,
                 "issue": finding.issue,
-                "detail": _text(finding.detail),
+                "detail": _text(finding),
             }
             # parliament says the same for every action that a wildcard stands for.
             findings.setdefault(json.dumps(content), content)
     return list(findings.values())
 
 
-def _text(detail: Any) -> str:
+def _text(finding: Any) -> str:
+    # The auditors say in the place what others say in the detail.
+    detail = finding.detail or sorted(finding.location.get("actions", []))
     if isinstance(detail, list):
         return ", ".join(
             f"{one['action']} needs {one['required_format']}" if isinstance(one, dict) else str(one)
             for one in detail
         )
-    return str(detail or "")
+    return str(detail)
 
 
 def _import_parliament() -> Any:

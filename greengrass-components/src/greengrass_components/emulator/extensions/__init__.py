@@ -1,0 +1,24 @@
+"""What moto lacks or gets wrong, service by service, mended in place before its server starts.
+
+Each module mends one service and says what. The mends replace methods of moto's classes, so
+they fit the one version that ``constraints.txt`` pins.
+"""
+
+from __future__ import annotations
+
+from greengrass_components.emulator.extensions.alarms import extend_alarms
+from greengrass_components.emulator.extensions.budgets import extend_budgets
+from greengrass_components.emulator.extensions.iot import extend_iot
+from greengrass_components.emulator.extensions.storage import extend_storage
+from greengrass_components.emulator.extensions.trails import extend_trails
+
+__all__ = ["extend_moto"]
+
+
+def extend_moto() -> None:
+    """Apply every mend; once, before the first call is served."""
+    extend_alarms()
+    extend_budgets()
+    extend_iot()
+    extend_storage()
+    extend_trails()

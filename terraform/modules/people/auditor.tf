@@ -1,0 +1,63 @@
+# Reads what happened and how things are set, and changes nothing.
+
+locals {
+  auditor = {
+    Version = "2012-10-17"
+    Statement = concat(local.guardrails, local.read_settings, [
+      {
+        Sid      = "NoData"
+        Effect   = "Deny"
+        Action   = ["s3:GetObject", "s3:GetObjectVersion"]
+        Resource = [for purpose, arn in local.bucket : "${arn}/*" if !contains(["access-logs", "audit-trail"], purpose)]
+      },
+      {
+        # The files of the trail prove themselves: their digests lie beside them.
+        Sid      = "ReadTrail"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject", "s3:GetObjectVersion"]
+        Resource = [for purpose in ["access-logs", "audit-trail"] : "${local.bucket[purpose]}/*"]
+      },
+      {
+        Sid       = "DecryptTrail"
+        Effect    = "Allow"
+        Action    = "kms:Decrypt"
+        Resource  = var.data_key_arn
+        Condition = local.key_conditions["audit-trail"]
+      },
+      {
+        Sid      = "SearchTrail"
+        Effect   = "Allow"
+        Action   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:GetQueryResults", "logs:StartQuery"]
+        Resource = ["${local.log_group_arn}/trail", "${local.log_group_arn}/trail:*"]
+      },
+      {
+        # Also shows that there is no user and no access key. None takes a narrower resource,
+        # or the answer would leave out what should not be there.
+        Sid    = "LookEverywhere"
+        Effect = "Allow"
+        Action = [
+          "cloudtrail:ListPublicKeys",
+          "cloudtrail:ListTrails",
+          "cloudtrail:LookupEvents",
+          "cloudwatch:DescribeAlarmHistory",
+          "iam:GenerateCredentialReport",
+          "iam:GetAccountAuthorizationDetails",
+          "iam:GetAccountSummary",
+          "iam:GetCredentialReport",
+          "iam:ListAccessKeys",
+          "iam:ListPolicies",
+          "iam:ListRoles",
+          "iam:ListUsers",
+          "iot:ListPolicies",
+          "iot:ListThingGroups",
+          "iot:ListTopicRules",
+          "kms:ListKeys",
+          "logs:StopQuery",
+          "sso:ListPermissionSets",
+          "tag:GetResources",
+        ]
+        Resource = "*"
+      },
+    ])
+  }
+}
