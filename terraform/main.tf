@@ -150,6 +150,22 @@ module "identity" {
   credential_duration_seconds = var.credential_duration_seconds
 }
 
+module "people" {
+  source = "./modules/people"
+  count  = var.identity_center ? 1 : 0
+
+  name             = local.stack
+  account_id       = local.account_id
+  partition        = local.partition
+  region           = local.region
+  bucket_arns      = { for purpose, arn in local.bucket_arns : purpose => arn if purpose != "terraform-state" }
+  component_prefix = var.component_prefix
+  data_key_arn     = module.keys.data_key_arn
+  signing_key_arn  = module.keys.signing_key_arn
+  state_bucket_arn = local.bucket_arns["terraform-state"]
+  group_ids        = var.people
+}
+
 module "watch" {
   source = "./modules/watch"
 

@@ -46,6 +46,11 @@ output "role_arns" {
   value       = module.identity.role_arns
 }
 
+output "permission_sets" {
+  description = "Name of each permission set; none without IAM Identity Center."
+  value       = try(module.people[0].permission_set_names, {})
+}
+
 output "role_alias" {
   description = "Name of the IoT role alias, which goes into the configuration of the Greengrass nucleus."
   value       = module.identity.role_alias

@@ -66,7 +66,8 @@ locals {
   }
 
   # What AWS's own policy for this (AWSIoTThingsRegistration) allows on everything, less what
-  # this stack's template does not use: making policies and certificates, billing groups.
+  # this stack's template does not use: making policies and certificates, billing groups,
+  # moving a device that comes again to another stage.
   provisioning_permissions = {
     Version = "2012-10-17"
     Statement = [
@@ -80,9 +81,7 @@ locals {
           "iot:DescribeThingGroup",
           "iot:DescribeThingType",
           "iot:ListThingGroupsForThing",
-          "iot:RemoveThingFromThingGroup",
           "iot:UpdateThing",
-          "iot:UpdateThingGroupsForThing",
         ]
         Resource = [for kind in ["thing", "thinggroup", "thingtype"] : "${local.iot_arn}:${kind}/${var.name}-*"]
       },

@@ -19,8 +19,8 @@ locals {
     Version = "2012-10-17"
     Statement = [
       {
-        # A listing finds a serial number. Asking for one object works too, but S3 then calls
-        # a missing one forbidden.
+        # A listing finds a serial number, and only below this folder. Asking for one object
+        # works too, but S3 then calls a missing one forbidden.
         Sid       = "ListSerialNumbers"
         Effect    = "Allow"
         Action    = "s3:ListBucket"
@@ -39,6 +39,14 @@ locals {
         Action    = "kms:Decrypt"
         Resource  = var.data_key_arn
         Condition = local.key_conditions["edge-deployments"]
+      },
+      {
+        # Lambda opens the function's own settings with this role.
+        Sid       = "DecryptSettingsOfTheHook"
+        Effect    = "Allow"
+        Action    = "kms:Decrypt"
+        Resource  = var.data_key_arn
+        Condition = { StringLike = { "kms:EncryptionContext:aws:lambda:FunctionArn" = "arn:${var.partition}:lambda:${local.account_prefix}:function:${var.name}-*" } }
       },
       {
         Sid      = "WriteLogOfTheHook"

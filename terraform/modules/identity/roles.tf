@@ -39,7 +39,7 @@ locals {
         permissions = jsonencode(local.token_exchange_permissions)
       }
       iot-rules = {
-        description = "What the topic rules of ${var.name} may do: keep telemetry, count it, log their errors."
+        description = "What the topic rules of ${var.name} may do: keep messages, count them, log their errors."
         trust       = jsonencode(local.iot_rules_trust)
         permissions = jsonencode(local.iot_rules_permissions)
       }

@@ -114,8 +114,13 @@ variable "signing_key_arn" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.signing_key_arn)) && var.signing_key_arn != var.data_key_arn
-    error_message = "signing_key_arn must be the ARN of a KMS key, and not the key that encrypts the buckets."
+    condition     = can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.signing_key_arn))
+    error_message = "signing_key_arn must be the ARN of a KMS key (an alias does not do: a policy cannot name it)."
+  }
+
+  validation {
+    condition     = var.signing_key_arn != var.data_key_arn
+    error_message = "signing_key_arn must not be the key that encrypts the buckets."
   }
 }
 
@@ -125,8 +130,13 @@ variable "state_bucket_arn" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^arn:[^:]+:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.state_bucket_arn)) && !contains(values(var.bucket_arns), var.state_bucket_arn)
-    error_message = "state_bucket_arn must be the ARN of a bucket that is none of bucket_arns."
+    condition     = can(regex("^arn:[^:]+:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.state_bucket_arn))
+    error_message = "state_bucket_arn must be the ARN of a bucket, such as arn:aws:s3:::slm-terraform-state-1, without a path."
+  }
+
+  validation {
+    condition     = !contains(values(var.bucket_arns), var.state_bucket_arn)
+    error_message = "state_bucket_arn must not be one of bucket_arns: whoever reads data does not read the state."
   }
 }
 

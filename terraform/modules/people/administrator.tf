@@ -5,12 +5,12 @@ locals {
     Version = "2012-10-17"
     Statement = concat(local.guardrails, local.read_settings, local.read_state, [
       {
-        # The policies of a bucket and of its key are this person's to change, so the denial
-        # must stand here.
-        Sid      = "NoData"
-        Effect   = "Deny"
-        Action   = ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
-        Resource = [for arn in values(local.bucket) : "${arn}/*"]
+        # No object but the state and its lock. The policies of a bucket and of its key are this
+        # person's to change, so the denial must stand here.
+        Sid         = "NoData"
+        Effect      = "Deny"
+        Action      = ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+        NotResource = [local.state_arn, "${local.state_arn}.tflock"]
       },
       {
         Sid      = "WriteState"
@@ -44,7 +44,7 @@ locals {
           "s3:PutEncryptionConfiguration",
           "s3:PutLifecycleConfiguration",
         ]
-        Resource = values(local.bucket)
+        Resource = [for purpose, arn in local.bucket : arn if purpose != "audit-trail"]
       },
       {
         Sid    = "ChangeKeys"
@@ -61,6 +61,14 @@ locals {
         Resource = [var.data_key_arn, var.signing_key_arn]
       },
       {
+        # The settings of the hook are encrypted, and Lambda is granted to open them.
+        Sid       = "EncryptSettingsOfHook"
+        Effect    = "Allow"
+        Action    = ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"]
+        Resource  = var.data_key_arn
+        Condition = { StringEquals = { "kms:ViaService" = "lambda.${local.service_suffix}" } }
+      },
+      {
         # A role is made and widened only inside the boundary.
         Sid       = "ChangeBoundedRoles"
         Effect    = "Allow"
@@ -73,14 +81,21 @@ locals {
         Effect = "Allow"
         Action = [
           "iam:DeleteRole",
-          "iam:ListInstanceProfilesForRole",
           "iam:TagRole",
           "iam:UntagRole",
           "iam:UpdateAssumeRolePolicy",
-          "iam:UpdateRole",
-          "iam:UpdateRoleDescription",
+          "iam:UpdateRole*",
         ]
         Resource = "${local.iam_arn}:role/${var.name}-*"
+      },
+      {
+        Sid    = "TagWhatIsIam"
+        Effect = "Allow"
+        Action = ["iam:TagOpenIDConnectProvider", "iam:TagPolicy", "iam:UntagOpenIDConnectProvider", "iam:UntagPolicy"]
+        Resource = [
+          "${local.iam_arn}:oidc-provider/token.actions.githubusercontent.com",
+          local.boundary_arn,
+        ]
       },
       {
         Sid      = "HandRolesToServices"
@@ -102,8 +117,8 @@ locals {
           "iot:EnableTopicRule",
           "iot:ReplaceTopicRule",
           "iot:SetDefaultPolicyVersion",
-          "iot:TagResource",
-          "iot:UntagResource",
+          "iot:Tag*",
+          "iot:Untag*",
           "iot:Update*",
         ]
         Resource = local.fleet_arns
@@ -126,15 +141,13 @@ locals {
         Effect = "Allow"
         Action = [
           "lambda:AddPermission",
-          "lambda:CreateFunction",
-          "lambda:DeleteFunction",
-          "lambda:DeleteFunctionConcurrency",
-          "lambda:PutFunctionConcurrency",
+          "lambda:Create*",
+          "lambda:Delete*",
+          "lambda:Put*",
           "lambda:RemovePermission",
-          "lambda:TagResource",
-          "lambda:UntagResource",
-          "lambda:UpdateFunctionCode",
-          "lambda:UpdateFunctionConfiguration",
+          "lambda:Tag*",
+          "lambda:Untag*",
+          "lambda:Update*",
         ]
         Resource = local.functions_arn
       },
@@ -143,21 +156,18 @@ locals {
         Effect = "Allow"
         Action = [
           "budgets:ModifyBudget",
-          "budgets:TagResource",
-          "budgets:UntagResource",
-          "cloudwatch:DeleteAlarms",
-          "cloudwatch:DeleteDashboards",
-          "cloudwatch:PutCompositeAlarm",
-          "cloudwatch:PutDashboard",
-          "cloudwatch:PutMetricAlarm",
-          "cloudwatch:TagResource",
-          "cloudwatch:UntagResource",
+          "budgets:Tag*",
+          "budgets:Untag*",
+          "cloudwatch:Delete*",
+          "cloudwatch:Put*",
+          "cloudwatch:Tag*",
+          "cloudwatch:Untag*",
           "sns:CreateTopic",
           "sns:DeleteTopic",
           "sns:SetTopicAttributes",
           "sns:Subscribe",
-          "sns:TagResource",
-          "sns:UntagResource",
+          "sns:Tag*",
+          "sns:Untag*",
         ]
         Resource = local.watch_arns
       },
@@ -172,6 +182,12 @@ locals {
         Effect   = "Allow"
         Action   = ["cloudtrail:AddTags", "cloudtrail:RemoveTags", "cloudtrail:StartLogging"]
         Resource = local.trail_arn
+      },
+      {
+        Sid      = "TagPermissionSets"
+        Effect   = "Allow"
+        Action   = ["sso:TagResource", "sso:UntagResource"]
+        Resource = ["arn:${var.partition}:sso:::instance/*", "arn:${var.partition}:sso:::permissionSet/*/*"]
       },
       {
         # Takes no narrower resource: a subscription that waits for its answer has no name yet.

@@ -5,10 +5,11 @@ locals {
     Version = "2012-10-17"
     Statement = concat(local.guardrails, local.read_settings, [
       {
-        Sid      = "NoData"
-        Effect   = "Deny"
-        Action   = ["s3:GetObject", "s3:GetObjectVersion"]
-        Resource = [for purpose, arn in local.bucket : "${arn}/*" if !contains(["access-logs", "audit-trail"], purpose)]
+        # No object but the trail and the access logs, whatever the policy of a bucket says.
+        Sid         = "NoData"
+        Effect      = "Deny"
+        Action      = ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+        NotResource = [for purpose in ["access-logs", "audit-trail"] : "${local.bucket[purpose]}/*"]
       },
       {
         # The files of the trail prove themselves: their digests lie beside them.

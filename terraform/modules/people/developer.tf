@@ -2,16 +2,18 @@
 # devices.
 
 locals {
-  training_kinds = ["processing-job", "training-job"]
+  training_kinds   = ["processing-job", "training-job"]
+  training_objects = [for purpose in ["intents-processed", "model-artifacts", "pipeline-artifacts"] : "${local.bucket[purpose]}/*"]
 
   developer = {
     Version = "2012-10-17"
     Statement = concat(local.guardrails, local.read_state, [
       {
-        Sid      = "NoRawData"
-        Effect   = "Deny"
-        Action   = ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
-        Resource = [for purpose in ["access-logs", "edge-deployments", "intents-raw"] : "${local.bucket[purpose]}/*"]
+        # No object but those below, whatever the policy of a bucket says.
+        Sid         = "NoRawData"
+        Effect      = "Deny"
+        Action      = ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+        NotResource = concat([local.state_arn], local.training_objects)
       },
       {
         Sid      = "FindData"
@@ -23,7 +25,7 @@ locals {
         Sid      = "ReadData"
         Effect   = "Allow"
         Action   = ["s3:GetObject", "s3:GetObjectVersion"]
-        Resource = [for purpose in ["intents-processed", "model-artifacts", "pipeline-artifacts"] : "${local.bucket[purpose]}/*"]
+        Resource = local.training_objects
       },
       {
         Sid      = "WriteModels"

@@ -8,35 +8,24 @@ locals {
       Sid    = "NoUserAndNoAccessKey"
       Effect = "Deny"
       Action = [
+        "iam:*AccessKey",
+        "iam:*GroupPolicy",
+        "iam:*LoginProfile",
+        "iam:*SAMLProvider",
+        "iam:*SSHPublicKey",
+        "iam:*ServiceSpecificCredential",
+        "iam:*SigningCertificate",
+        "iam:*UserPolicy",
         "iam:AddUserToGroup",
-        "iam:AttachGroupPolicy",
-        "iam:AttachUserPolicy",
-        "iam:CreateAccessKey",
         "iam:CreateGroup",
-        "iam:CreateLoginProfile",
-        "iam:CreateSAMLProvider",
-        "iam:CreateServiceSpecificCredential",
         "iam:CreateUser",
-        "iam:PutGroupPolicy",
-        "iam:PutUserPolicy",
-        "iam:ResetServiceSpecificCredential",
-        "iam:UpdateAccessKey",
-        "iam:UpdateLoginProfile",
-        "iam:UploadSSHPublicKey",
-        "iam:UploadSigningCertificate",
       ]
       Resource = "*"
     },
     {
-      Sid    = "TrailStaysOn"
-      Effect = "Deny"
-      Action = [
-        "cloudtrail:Delete*",
-        "cloudtrail:PutEventSelectors",
-        "cloudtrail:PutInsightSelectors",
-        "cloudtrail:Stop*",
-        "cloudtrail:Update*",
-      ]
+      Sid      = "TrailStaysOn"
+      Effect   = "Deny"
+      Action   = ["cloudtrail:Delete*", "cloudtrail:Put*", "cloudtrail:Stop*", "cloudtrail:Update*"]
       Resource = "*"
     },
     {
@@ -67,32 +56,19 @@ locals {
     {
       Sid      = "KeysStay"
       Effect   = "Deny"
-      Action   = ["kms:CreateGrant", "kms:DisableKey", "kms:DisableKeyRotation", "kms:ScheduleKeyDeletion"]
+      Action   = ["kms:DisableKey", "kms:DisableKeyRotation", "kms:ScheduleKeyDeletion"]
       Resource = "*"
     },
     {
       Sid      = "NoPersonSigns"
       Effect   = "Deny"
-      Action   = ["kms:PutKeyPolicy", "kms:Sign"]
+      Action   = ["kms:CreateGrant", "kms:PutKeyPolicy", "kms:Sign"]
       Resource = var.signing_key_arn
     },
     {
-      Sid    = "WhatBoundsEverybodyStays"
-      Effect = "Deny"
-      Action = [
-        "iam:AttachRolePolicy",
-        "iam:CreatePolicyVersion",
-        "iam:CreateRole",
-        "iam:DeletePolicy",
-        "iam:DeletePolicyVersion",
-        "iam:DeleteRole",
-        "iam:DeleteRolePermissionsBoundary",
-        "iam:DeleteRolePolicy",
-        "iam:PutRolePermissionsBoundary",
-        "iam:PutRolePolicy",
-        "iam:SetDefaultPolicyVersion",
-        "iam:UpdateAssumeRolePolicy",
-      ]
+      Sid      = "WhatBoundsEverybodyStays"
+      Effect   = "Deny"
+      Action   = ["iam:Attach*", "iam:Create*", "iam:Delete*", "iam:Detach*", "iam:Put*", "iam:Set*", "iam:Update*"]
       Resource = [local.boundary_arn, local.signer_arn, "${local.iam_arn}:role/aws-reserved/*"]
     },
     {

@@ -3,12 +3,12 @@
 # data sources, so that tests without an account can read it.
 
 # Only the account that the organization runs Identity Center from can make permission sets:
-# its management account, or the one that it delegated this to.
+# its management account, or the one that it delegated this to. And only in its region.
 data "aws_ssoadmin_instances" "this" {
   lifecycle {
     postcondition {
       condition     = length(self.arns) == 1
-      error_message = "IAM Identity Center is not enabled, or not run from this account: enable it in the organization's console first, or set identity_center to false."
+      error_message = "IAM Identity Center was not found in this account and region: enable it for the organization first and apply from the account and region that it is run from, or set identity_center to false."
     }
   }
 }
@@ -29,7 +29,8 @@ locals {
 
   # A key only through S3, and only for objects of one bucket. Behind a bucket key the context
   # of a call to KMS is the bucket, without one it is the object.
-  s3_service = "s3.${var.region}.${var.partition == "aws-cn" ? "amazonaws.com.cn" : "amazonaws.com"}"
+  service_suffix = "${var.region}.${var.partition == "aws-cn" ? "amazonaws.com.cn" : "amazonaws.com"}"
+  s3_service     = "s3.${local.service_suffix}"
   key_conditions = {
     for purpose, arn in merge(local.bucket, { terraform-state = var.state_bucket_arn }) : purpose => {
       StringEquals = { "kms:ViaService" = local.s3_service }

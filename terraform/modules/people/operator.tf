@@ -6,20 +6,17 @@ locals {
     Version = "2012-10-17"
     Statement = concat(local.guardrails, local.read_state, [
       {
-        Sid    = "NoData"
-        Effect = "Deny"
-        Action = ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
-        Resource = [
-          for purpose, arn in local.bucket : "${arn}/*" if purpose != "edge-deployments"
-        ]
+        # No object but the state and serial numbers, whatever the policy of a bucket says.
+        Sid         = "NoData"
+        Effect      = "Deny"
+        Action      = ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+        NotResource = [local.state_arn, "${local.bucket["edge-deployments"]}/allowlist/*"]
       },
       {
-        Sid    = "ReadComponents"
-        Effect = "Allow"
-        Action = ["greengrass:DescribeComponent", "greengrass:GetComponent", "greengrass:ListComponentVersions"]
-        Resource = [
-          "${local.greengrass_arn}:components:${var.component_prefix}.*",
-        ]
+        Sid      = "ReadComponents"
+        Effect   = "Allow"
+        Action   = ["greengrass:DescribeComponent", "greengrass:GetComponent", "greengrass:ListComponentVersions"]
+        Resource = "${local.greengrass_arn}:components:${var.component_prefix}.*"
       },
       {
         Sid    = "RunDeployments"

@@ -5,38 +5,22 @@ locals {
   read_settings = [
     {
       # ListBucket is how S3 tells whether a bucket is there. It gives names, no content.
-      Sid    = "ReadBuckets"
-      Effect = "Allow"
-      Action = [
-        "s3:GetAccelerateConfiguration",
-        "s3:GetBucket*",
-        "s3:GetEncryptionConfiguration",
-        "s3:GetLifecycleConfiguration",
-        "s3:GetReplicationConfiguration",
-        "s3:ListBucket",
-      ]
+      Sid      = "ReadBuckets"
+      Effect   = "Allow"
+      Action   = ["s3:Get*Configuration", "s3:GetBucket*", "s3:ListBucket"]
       Resource = concat(values(local.bucket), [var.state_bucket_arn])
     },
     {
       Sid      = "ReadKeys"
       Effect   = "Allow"
-      Action   = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:GetPublicKey", "kms:ListResourceTags"]
+      Action   = ["kms:Describe*", "kms:Get*", "kms:List*"]
       Resource = [var.data_key_arn, var.signing_key_arn]
     },
     {
       # The second role is the caller's own, which Terraform looks up.
       Sid    = "ReadRoles"
       Effect = "Allow"
-      Action = [
-        "iam:GetOpenIDConnectProvider",
-        "iam:GetPolicy",
-        "iam:GetPolicyVersion",
-        "iam:GetRole",
-        "iam:GetRolePolicy",
-        "iam:ListAttachedRolePolicies",
-        "iam:ListPolicyVersions",
-        "iam:ListRolePolicies",
-      ]
+      Action = ["iam:Get*", "iam:List*"]
       Resource = [
         "${local.iam_arn}:role/${var.name}-*",
         "${local.iam_arn}:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_${var.name}-*",
@@ -45,65 +29,27 @@ locals {
       ]
     },
     {
-      Sid    = "ReadFleet"
-      Effect = "Allow"
-      Action = [
-        "iot:DescribeProvisioningTemplate",
-        "iot:DescribeRoleAlias",
-        "iot:DescribeThingGroup",
-        "iot:DescribeThingType",
-        "iot:GetPolicy",
-        "iot:GetTopicRule",
-        "iot:ListPolicyVersions",
-        "iot:ListTagsForResource",
-        "iot:ListTargetsForPolicy",
-      ]
+      Sid      = "ReadFleet"
+      Effect   = "Allow"
+      Action   = ["iot:Describe*", "iot:Get*", "iot:List*"]
       Resource = local.fleet_arns
     },
     {
-      Sid    = "ReadHook"
-      Effect = "Allow"
-      Action = [
-        "lambda:GetFunction",
-        "lambda:GetFunctionCodeSigningConfig",
-        "lambda:GetFunctionConcurrency",
-        "lambda:GetFunctionConfiguration",
-        "lambda:GetPolicy",
-        "lambda:GetRuntimeManagementConfig",
-        "lambda:ListTags",
-        "lambda:ListVersionsByFunction",
-      ]
+      Sid      = "ReadHook"
+      Effect   = "Allow"
+      Action   = ["lambda:Get*", "lambda:List*"]
       Resource = local.functions_arn
     },
     {
-      Sid    = "ReadWatch"
-      Effect = "Allow"
-      Action = [
-        "budgets:ListTagsForResource",
-        "budgets:ViewBudget",
-        "cloudtrail:GetEventSelectors",
-        "cloudtrail:GetInsightSelectors",
-        "cloudtrail:GetTrail",
-        "cloudtrail:GetTrailStatus",
-        "cloudtrail:ListTags",
-        "cloudwatch:GetDashboard",
-        "cloudwatch:ListTagsForResource",
-        "logs:ListTagsForResource",
-        "sns:GetTopicAttributes",
-        "sns:ListSubscriptionsByTopic",
-        "sns:ListTagsForResource",
-      ]
+      Sid      = "ReadWatch"
+      Effect   = "Allow"
+      Action   = ["budgets:List*", "budgets:ViewBudget", "cloudtrail:Get*", "cloudtrail:List*", "cloudwatch:GetDashboard", "cloudwatch:List*", "logs:ListTagsForResource", "sns:Get*", "sns:List*"]
       Resource = concat(local.watch_arns, [local.trail_arn, "${local.log_group_arn}/*"])
     },
     {
       Sid    = "ReadPermissionSets"
       Effect = "Allow"
-      Action = [
-        "sso:DescribePermissionSet",
-        "sso:GetInlinePolicyForPermissionSet",
-        "sso:ListAccountAssignments",
-        "sso:ListTagsForResource",
-      ]
+      Action = ["sso:Describe*", "sso:Get*", "sso:List*"]
       Resource = [
         "arn:${var.partition}:sso:::account/${var.account_id}",
         "arn:${var.partition}:sso:::instance/*",

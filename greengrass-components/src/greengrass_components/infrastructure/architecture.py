@@ -76,6 +76,7 @@ _KINDS: Mapping[str, tuple[str, str | None]] = {
     "aws_iot_provisioning_template": ("provisioning template", None),
     "aws_iot_role_alias": ("role alias", None),
     "aws_iot_thing_group": ("thing group", "thing groups"),
+    "aws_iot_thing_type": ("thing type", "thing types"),
     "aws_iot_topic_rule": ("topic rule", "topic rules"),
     "aws_kms_key": ("key", None),
     "aws_lambda_function": ("function", None),
@@ -106,6 +107,8 @@ _IDENTIFIERS = (
 )
 # What a resource is called says nothing of others, and everything has tags.
 _NO_MENTIONS = (*_IDENTIFIERS, "tags", "tags_all")
+# Attributes that name who uses, and not what is used.
+_USERS = ("assume_role_policy", "source_arn")
 # Modules that are no area of their own.
 _AREAS = {"access_logs": "storage", "bucket": "storage", "people": "identity"}
 _OUTSIDE = "outside"
@@ -219,6 +222,7 @@ def _resources(shown: Mapping[str, Any]) -> Iterator[_Resource]:
 
 
 _LAST_STEP = re.compile(r'module\.(\w+)(?:\[(?:"([^"]*)"|\d+)\])?$')
+_ADDRESS = re.compile(r'(\w+)\.(\w+)(?:\["([^"]*)"\])?')
 _MODULE = re.compile(r'module\.(\w+)(?:\[(?:"([^"]*)"|[^\]]*)\])?\.(\w+)')
 
 
@@ -265,7 +269,8 @@ class _Directory:
             for attribute, value in resource.values.items():
                 if attribute in _NO_MENTIONS:
                     continue
-                for text, is_user in _mentions(value):
+                for text, in_policy in _mentions(value):
+                    is_user = in_policy or attribute in _USERS
                     others = self._named(text)
                     if not others and is_user:
                         others = [who for end, who in _PRINCIPALS.items() if text.endswith(end)]
@@ -273,15 +278,14 @@ class _Directory:
                         yield Arrow(other, box) if is_user else Arrow(box, other)
             for attribute, expression in resource.expressions.items():
                 if _is_unknown(resource.unknown.get(attribute)):
-                    for other in self._referred(expression, resource.scope):
-                        is_user = attribute == "assume_role_policy"
+                    for other in self._referred(expression, resource):
+                        is_user = attribute in _USERS
                         yield Arrow(other, box) if is_user else Arrow(box, other)
 
     def _enter(self, resource: _Resource) -> None:
         _, plural = _kind(resource.type)
-        # One box for each resource block, or for all of a kind in the module.
-        name = "" if plural else f".{resource.name}"
-        resource.box = f"{resource.scope.address}.{resource.type}{name}".lstrip(".")
+        kind = f"{resource.scope.address}.{resource.type}".lstrip(".")
+        resource.box = kind if plural else resource.address
         names = [resource.values.get(attribute) for attribute in _IDENTIFIERS]
         if resource.type == "aws_s3_bucket":
             # The ARN is not known before the bucket is there, and policies construct it.
@@ -293,7 +297,7 @@ class _Directory:
     def _owner(self, resource: _Resource) -> str | None:
         for attribute in _OWNERS:
             found = self._named(resource.values.get(attribute)) or self._referred(
-                resource.expressions.get(attribute), resource.scope
+                resource.expressions.get(attribute), resource
             )
             if found:
                 return found[0]
@@ -313,9 +317,12 @@ class _Directory:
                 found = found or self._by_name.get(one, set())
         return list(found) if len(found) == 1 else []
 
-    def _referred(self, expression: Any, scope: _Scope) -> list[str]:
+    def _referred(self, expression: Any, resource: _Resource) -> list[str]:
         """Return the box that the references of an expression lead to, if it is one only."""
-        found = set(self._follow(expression, scope))
+        found = set(self._follow(expression, resource.scope))
+        if len(found) > 1 and resource.index is not None:
+            # Instance by instance, as each.key goes.
+            found = {box for box in found if box.endswith(f'["{resource.index}"]')}
         return list(found) if len(found) == 1 else []
 
     def _follow(self, expression: Any, scope: _Scope) -> Iterator[str]:
@@ -329,13 +336,13 @@ class _Directory:
                     if child.name == step[1] and step[2] in (None, child.index):
                         output = child.configuration.get("outputs", {}).get(step[3], {})
                         yield from self._follow(output.get("expression"), child)
-            else:
+            elif step := _ADDRESS.match(reference):
                 for resource in self._resources:
                     if (
                         resource.scope is scope
-                        and resource.type == first
-                        and resource.name == name
-                        and resource.box
+                        and (resource.type, resource.name) == (step[1], step[2])
+                        and step[3] in (None, resource.index)
+                        and resource.box is not None
                     ):
                         yield resource.box
 
@@ -452,13 +459,13 @@ class _Place(msgspec.Struct):
     box: Box
     column: int
     lines: list[str]
-    tags: list[tuple[str, str]]
+    tags: list[list[tuple[str, str]]]
     x: float = 0.0
     y: float = 0.0
 
     @property
     def height(self) -> float:
-        return _LINE * (len(self.lines) + bool(self.box.kind) + bool(self.tags)) + 12
+        return _LINE * (len(self.lines) + bool(self.box.kind) + len(self.tags)) + 12
 
     @property
     def middle(self) -> float:
@@ -482,7 +489,7 @@ def draw_architecture(shown: Mapping[str, Any]) -> str:
     drawn, tags = _told_apart(found, hubs)
     columns = _columns(found)
     places = {
-        box.key: _Place(box, column, _wrapped(box.names), sorted(tags[box.key]))
+        box.key: _Place(box, column, _wrapped(box.names), _tag_lines(sorted(tags[box.key])))
         for column, areas in enumerate(columns)
         for _, boxes in areas
         for box in boxes
@@ -539,7 +546,7 @@ def _told_apart(
     into = Counter((arrow.source, boxes[arrow.target].area) for arrow in arrows)
     for (source, area), number in into.items():
         if number >= _WHOLE_AREA and area != boxes[source].area:
-            tags[source].append((area, area))
+            tags[source] = [tag for tag in tags[source] if tag[0] != area] + [(area, area)]
             arrows = [
                 arrow
                 for arrow in arrows
@@ -567,6 +574,17 @@ def _wrapped(names: tuple[str, ...]) -> list[str]:
         if lines[-1] and len(lines[-1]) + len(word) >= _LINE_LETTERS:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".lstrip()
+    return lines
+
+
+def _tag_lines(tags: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    lines: list[list[tuple[str, str]]] = []
+    for tag in tags:
+        # A dot and its spaces are as wide as three letters.
+        if lines and sum(len(text) + 3 for _, text in [*lines[-1], tag]) <= _LINE_LETTERS:
+            lines[-1].append(tag)
+        else:
+            lines.append([tag])
     return lines
 
 
@@ -632,10 +650,9 @@ def _draw_area(area: str, places: list[_Place]) -> str:
 def _draw_box(place: _Place, hubs: set[str]) -> str:
     rows = [("kind", escape(place.box.kind))] if place.box.kind else []
     rows += [("name", escape(line)) for line in place.lines]
-    if place.tags:
+    for tags in place.tags:
         dots = (
-            f'<tspan class="{_css(area)} tag">\u25cf</tspan> {escape(text)}'
-            for area, text in place.tags
+            f'<tspan class="{_css(area)} tag">\u25cf</tspan> {escape(text)}' for area, text in tags
         )
         rows.append(("kind", " ".join(dots)))
     texts = "".join(

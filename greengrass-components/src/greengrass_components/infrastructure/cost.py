@@ -208,6 +208,7 @@ COMMITTED = Inventory(
     fleet_metrics=5,
     messages={
         "heartbeat": RuleUse(rules=1, actions=1, metrics=1),
+        "review": RuleUse(rules=1, actions=1, objects=1),
         "telemetry": RuleUse(rules=2, actions=5, objects=1, metrics=4),
     },
 )
@@ -377,7 +378,7 @@ def take_inventory(shown: Mapping[str, Any]) -> Inventory:
         )
     found: dict[str, list[dict[str, Any]]] = {}
     for resource in _managed(values["root_module"]):
-        found.setdefault(resource["type"], []).append(resource["values"])
+        found.setdefault(resource["type"], []).append(resource.get("values", {}))
     keys = found.get("aws_kms_key", [])
     rules = found.get("aws_iot_topic_rule", [])
     return Inventory(
@@ -465,15 +466,15 @@ def _total(lines: tuple[Line, ...]) -> float:
 def _usage(settings: CostSettings, inventory: Inventory) -> dict[str, float]:
     """Return what is used in a month, by name of its price and in its units."""
     devices = settings.devices
-    utterances = devices * settings.utterances_per_day * settings.review_share * _DAYS
-    # A device sends what is to be reviewed once a day, in one object.
-    uploads = min(utterances, devices * _DAYS)
     sent = {
         "telemetry": devices * settings.telemetry_per_day * _DAYS,
         "heartbeat": devices * _MINUTES * 60 / settings.heartbeat_interval_s,
+        "review": devices * settings.utterances_per_day * settings.review_share * _DAYS,
     }
-    weight = {"telemetry": math.ceil(settings.telemetry_bytes / _MESSAGE_BYTES)}
-    metered = {kind: count * weight.get(kind, 1) for kind, count in sent.items()}
+    size = {"telemetry": settings.telemetry_bytes, "review": settings.review_bytes}
+    metered = {
+        kind: count * math.ceil(size.get(kind, 1) / _MESSAGE_BYTES) for kind, count in sent.items()
+    }
     uses = {kind: inventory.messages.get(kind, RuleUse()) for kind in sent}
     releases = settings.releases_per_month + settings.runtime_releases_per_month
     model = settings.releases_per_month * settings.model_mb
@@ -482,13 +483,10 @@ def _usage(settings: CostSettings, inventory: Inventory) -> dict[str, float]:
 
     objects = sum(sent[kind] * uses[kind].objects for kind in sent)
     # The trail records who reads artifacts and who writes into the raw bucket.
-    data_events = downloads + objects + uploads
+    data_events = downloads + objects
     log_bytes = devices * settings.log_lines_per_day * settings.log_line_bytes * _DAYS
     audit_bytes = (settings.audit_events_per_month + data_events) * settings.audit_event_bytes
-    month_raw = (
-        sent["telemetry"] * uses["telemetry"].objects * settings.telemetry_bytes
-        + utterances * settings.review_bytes
-    )
+    month_raw = sum(sent[kind] * uses[kind].objects * size.get(kind, 0) for kind in sent)
     stored = (
         settings.kept_releases * (settings.model_mb + settings.runtime_mb) * _MB / _GB
         + month_raw * settings.raw_days / _DAYS / _GB
@@ -506,11 +504,11 @@ def _usage(settings: CostSettings, inventory: Inventory) -> dict[str, float]:
         "iot_jobs": downloads,
         "transfer_out": devices * (model + runtime) * _MB / _GB,
         "s3_storage": stored,
-        "s3_puts": (objects + uploads) / 1e3,
+        "s3_puts": objects / 1e3,
         "s3_gets": downloads / 1e3,
         "kms_keys": inventory.keys + _STATE_KEYS + rotating,
-        # With bucket keys S3 asks KMS once for each device that reads or writes, and little else.
-        "kms_requests": (downloads + uploads) / 1e4,
+        # With bucket keys S3 asks KMS once for each device that downloads, and little else.
+        "kms_requests": downloads / 1e4,
         "kms_signatures": releases / 1e4,
         "cloudwatch_metrics": inventory.fleet_metrics,
         "cloudwatch_requests": sum(sent[kind] * uses[kind].metrics for kind in sent) / 1e3,

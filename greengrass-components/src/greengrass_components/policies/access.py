@@ -22,8 +22,8 @@ from greengrass_components.policies.statements import parse_policy
 
 __all__ = ["AccessReport", "Outcome", "check_access"]
 
-EACH = "*each"
-"""Principal of a row that is about every identity of the stack."""
+_GROUPS = {"*each": "", "*roles": "role."}
+"""What stands for every identity of the stack whose name begins so."""
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
 _OTHER_ACCOUNT = "999999999999"
@@ -42,9 +42,10 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     principal: str | list[str]
     """Name of an identity (``role.signer``, ``permission_set.auditor``,
-    ``certificate.device``); a service; ``administrator`` (a role of the account with every right
-    in IAM) or ``stranger`` (the same of another account); ``root``; ``provider.HOST``;
-    ``anonymous``; or ``*each``."""
+    ``certificate.device``); ``*roles`` or ``*each`` for all of them; a service; ``machine`` (a
+    role below the stack's boundary that somebody gave every right), ``administrator`` (a role of
+    the account with every right and no boundary) or ``stranger`` (the same of another account);
+    ``root``; ``provider.HOST``; or ``anonymous``."""
     action: str | list[str]
     """Such as ``s3:GetObject``."""
     resource: str | list[str]
@@ -172,10 +173,13 @@ def _several(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def _each(principal: str | list[str], documents: Documents) -> list[str]:
-    if principal == EACH:
-        return sorted(identity.name for identity in documents.identities.values())
-    return _several(principal)
+def _each(principal: str | list[str], documents: Documents) -> Iterator[str]:
+    for name in _several(principal):
+        if name in _GROUPS:
+            everybody = sorted(identity.name for identity in documents.identities.values())
+            yield from (one for one in everybody if one.startswith(_GROUPS[name]))
+        else:
+            yield name
 
 
 def _fill(text: str, documents: Documents) -> str:
@@ -193,6 +197,7 @@ def _callers(documents: Documents) -> dict[str, Identity]:
     """Everybody whom a row may name, besides services."""
     role = "arn:{partition}:iam::{account}:role/administrator"
     here = _fill(role, documents)
+    bounds = [one.boundary for one in documents.identities.values() if one.boundary]
     there = here.replace(documents.names["account"], _OTHER_ACCOUNT)
     return {
         **{identity.name: identity for identity in documents.identities.values()},
@@ -202,6 +207,7 @@ def _callers(documents: Documents) -> dict[str, Identity]:
             if name.startswith("provider.")
         },
         "administrator": Identity("administrator", here, (_EVERYTHING,)),
+        **({"machine": Identity("machine", here, (_EVERYTHING,), bounds[0])} if bounds else {}),
         "stranger": Identity("stranger", there, (_EVERYTHING,)),
         "root": Identity("root", _fill("arn:{partition}:iam::{account}:root", documents), ()),
         "anonymous": Identity("anonymous", "*", ()),

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from greengrass_components.emulator.extensions.alarms import extend_alarms
 from greengrass_components.emulator.extensions.budgets import extend_budgets
+from greengrass_components.emulator.extensions.functions import extend_functions
 from greengrass_components.emulator.extensions.iot import extend_iot
+from greengrass_components.emulator.extensions.keys import extend_keys
+from greengrass_components.emulator.extensions.people import extend_people
 from greengrass_components.emulator.extensions.storage import extend_storage
 from greengrass_components.emulator.extensions.trails import extend_trails
 
@@ -19,6 +22,9 @@ def extend_moto() -> None:
     """Apply every mend; once, before the first call is served."""
     extend_alarms()
     extend_budgets()
+    extend_functions()
     extend_iot()
+    extend_keys()
+    extend_people()
     extend_storage()
     extend_trails()
