@@ -600,8 +600,6 @@ run "wrong_values_are_refused" {
     artifact_prefix             = "/artifacts"
     component_prefix            = "aws.greengrass.Nucleus"
     data_key_arn                = "alias/data"
-    signing_key_arn             = "alias/signing"
-    state_bucket_arn            = "slm-terraform-state-test"
     state_object                = "*"
     github_repository           = "example/*"
     github_environment          = "dev:prod"
@@ -623,8 +621,6 @@ run "wrong_values_are_refused" {
     var.artifact_prefix,
     var.component_prefix,
     var.data_key_arn,
-    var.signing_key_arn,
-    var.state_bucket_arn,
     var.state_object,
     var.github_repository,
     var.github_environment,
@@ -723,4 +719,32 @@ run "no_image_at_all_is_refused" {
   }
 
   expect_failures = [var.training_image_repositories]
+}
+
+run "a_signing_key_by_alias_is_refused" {
+  command = plan
+
+  variables {
+    signing_key_arn = "alias/edgewise-dev-signing"
+  }
+
+  module {
+    source = "./modules/identity"
+  }
+
+  expect_failures = [var.signing_key_arn]
+}
+
+run "a_state_bucket_by_name_is_refused" {
+  command = plan
+
+  variables {
+    state_bucket_arn = "slm-terraform-state-test"
+  }
+
+  module {
+    source = "./modules/identity"
+  }
+
+  expect_failures = [var.state_bucket_arn]
 }

@@ -148,8 +148,8 @@ run "everybody_carries_the_same_denials" {
 
   assert {
     condition = length(setsubtract(
-      ["iam:CreateUser", "iam:CreateAccessKey", "iam:CreateLoginProfile", "cloudtrail:Stop*", "cloudtrail:Delete*", "cloudtrail:PutEventSelectors", "s3:PutBucketVersioning", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention", "kms:ScheduleKeyDeletion", "iam:DeleteRolePermissionsBoundary", "sts:AssumeRole", "sso:Put*"],
-      flatten([for statement in jsondecode(output.policies["administrator"]).Statement : statement.Action if statement.Effect == "Deny" && statement.Resource == "*"]),
+      ["iam:CreateUser", "iam:*AccessKey", "iam:*LoginProfile", "cloudtrail:Stop*", "cloudtrail:Delete*", "cloudtrail:Put*", "cloudtrail:Update*", "s3:PutBucketVersioning", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention", "kms:ScheduleKeyDeletion", "iam:DeleteRolePermissionsBoundary", "sts:AssumeRole", "sso:Put*"],
+      flatten([for statement in jsondecode(output.policies["administrator"]).Statement : statement.Action if statement.Effect == "Deny" && try(statement.Resource == "*", false)]),
     )) == 0
     error_message = "Users, keys, the trail and versions must be out of reach everywhere."
   }
@@ -165,9 +165,19 @@ run "everybody_carries_the_same_denials" {
   }
 }
 
-run "actions_are_written_out" {
+run "families_of_actions_are_for_settings_of_the_stack" {
   module {
     source = "./modules/people"
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for policy in output.policies : [
+        for statement in jsondecode(policy).Statement : can(regex("^(Change|Read)", statement.Sid)) && !contains(flatten([statement.Resource]), "*")
+        if statement.Effect == "Allow" && anytrue([for action in flatten([statement.Action]) : strcontains(action, "*")])
+      ]
+    ]))
+    error_message = "A family of actions may be allowed on settings of the stack only."
   }
 
   assert {
@@ -176,8 +186,20 @@ run "actions_are_written_out" {
         for statement in jsondecode(policy).Statement : [for action in flatten([statement.Action]) : action if strcontains(action, "*")]
         if statement.Effect == "Allow"
       ]
-    ])) == toset(["iot:Create*", "iot:Delete*", "iot:Update*", "s3:GetBucket*"])
-    error_message = "Only what belongs to the fleet of the stack, and the settings of buckets, is allowed as a whole."
+      ])) == toset([
+      "budgets:List*", "budgets:Tag*", "budgets:Untag*",
+      "cloudtrail:Get*", "cloudtrail:List*",
+      "cloudwatch:Delete*", "cloudwatch:List*", "cloudwatch:Put*", "cloudwatch:Tag*", "cloudwatch:Untag*",
+      "iam:Get*", "iam:List*", "iam:Tag*", "iam:Untag*",
+      "iot:Create*", "iot:Delete*", "iot:Describe*", "iot:Get*", "iot:List*", "iot:Tag*", "iot:Untag*", "iot:Update*",
+      "kms:Describe*", "kms:Get*", "kms:List*",
+      "lambda:Create*", "lambda:Delete*", "lambda:Get*", "lambda:List*", "lambda:Put*", "lambda:Tag*", "lambda:Untag*", "lambda:Update*",
+      "logs:Tag*", "logs:Untag*",
+      "s3:Get*Configuration", "s3:GetBucket*",
+      "sns:Get*", "sns:List*", "sns:Tag*", "sns:Untag*",
+      "sso:Describe*", "sso:Get*", "sso:List*",
+    ])
+    error_message = "No family of actions may reach objects, log lines or the use of a key."
   }
 
   assert {
@@ -193,10 +215,10 @@ run "an_administrator_sees_no_data_and_widens_no_role_past_the_boundary" {
 
   assert {
     condition = one([for statement in jsondecode(output.policies["administrator"]).Statement : statement if statement.Sid == "NoData"]) == {
-      Sid      = "NoData"
-      Effect   = "Deny"
-      Action   = ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
-      Resource = [for purpose in ["access-logs", "audit-trail", "edge-deployments", "intents-processed", "intents-raw", "model-artifacts", "pipeline-artifacts"] : "arn:aws:s3:::slm-${purpose}-test/*"]
+      Sid         = "NoData"
+      Effect      = "Deny"
+      Action      = ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+      NotResource = ["arn:aws:s3:::slm-terraform-state-test/stack.tfstate", "arn:aws:s3:::slm-terraform-state-test/stack.tfstate.tflock"]
     }
     error_message = "Whoever may change the policy of a bucket must still not read it."
   }
@@ -237,7 +259,7 @@ run "an_operator_deploys_and_reads_no_data" {
   }
 
   assert {
-    condition     = one([for statement in jsondecode(output.policies["operator"]).Statement : statement.Resource if statement.Sid == "NoData"]) == [for purpose in ["access-logs", "audit-trail", "intents-processed", "intents-raw", "model-artifacts", "pipeline-artifacts"] : "arn:aws:s3:::slm-${purpose}-test/*"]
+    condition     = one([for statement in jsondecode(output.policies["operator"]).Statement : statement.NotResource if statement.Sid == "NoData"]) == ["arn:aws:s3:::slm-terraform-state-test/stack.tfstate", "arn:aws:s3:::slm-edge-deployments-test/allowlist/*"]
     error_message = "An operator must be denied data of every kind."
   }
 
@@ -267,10 +289,10 @@ run "a_developer_reads_processed_data_and_no_raw_data" {
 
   assert {
     condition = {
-      for statement in jsondecode(output.policies["developer"]).Statement : statement.Sid => statement.Resource
+      for statement in jsondecode(output.policies["developer"]).Statement : statement.Sid => try(statement.Resource, statement.NotResource)
       if contains(["NoRawData", "ReadData", "WriteModels"], statement.Sid)
       } == {
-      NoRawData   = [for purpose in ["access-logs", "audit-trail", "edge-deployments", "intents-raw"] : "arn:aws:s3:::slm-${purpose}-test/*"]
+      NoRawData   = concat(["arn:aws:s3:::slm-terraform-state-test/stack.tfstate"], [for purpose in ["intents-processed", "model-artifacts", "pipeline-artifacts"] : "arn:aws:s3:::slm-${purpose}-test/*"])
       ReadData    = [for purpose in ["intents-processed", "model-artifacts", "pipeline-artifacts"] : "arn:aws:s3:::slm-${purpose}-test/*"]
       WriteModels = [for purpose in ["model-artifacts", "pipeline-artifacts"] : "arn:aws:s3:::slm-${purpose}-test/*"]
     }
@@ -363,7 +385,7 @@ run "components_are_those_of_the_prefix" {
   }
 
   assert {
-    condition     = one([for statement in jsondecode(output.policies["administrator"]).Statement : statement.Resource if statement.Sid == "LockState"]) == "arn:aws:s3:::slm-terraform-state-test/stacks/dev.tfstate.tflock"
+    condition     = one([for statement in jsondecode(output.policies["administrator"]).Statement : statement.Resource if statement.Sid == "UnlockState"]) == "arn:aws:s3:::slm-terraform-state-test/stacks/dev.tfstate.tflock"
     error_message = "The lock must lie beside the state."
   }
 }
@@ -396,8 +418,6 @@ run "wrong_values_are_refused" {
     bucket_arns      = { intents-raw = "arn:aws:s3:::slm-intents-raw-test" }
     component_prefix = "aws.greengrass.Nucleus"
     data_key_arn     = "alias/data"
-    signing_key_arn  = "alias/signing"
-    state_bucket_arn = "slm-terraform-state-test"
     state_object     = "*"
     group_ids        = { guest = "3b4c5d6e-7f80-4a1b-9c2d-3e4f50617283" }
     session_duration = "PT13H"
@@ -415,8 +435,6 @@ run "wrong_values_are_refused" {
     var.bucket_arns,
     var.component_prefix,
     var.data_key_arn,
-    var.signing_key_arn,
-    var.state_bucket_arn,
     var.state_object,
     var.group_ids,
     var.session_duration,
@@ -485,4 +503,32 @@ run "a_group_by_name_is_refused" {
   }
 
   expect_failures = [var.group_ids]
+}
+
+run "a_signing_key_by_alias_is_refused" {
+  command = plan
+
+  variables {
+    signing_key_arn = "alias/edgewise-dev-signing"
+  }
+
+  module {
+    source = "./modules/people"
+  }
+
+  expect_failures = [var.signing_key_arn]
+}
+
+run "a_state_bucket_by_name_is_refused" {
+  command = plan
+
+  variables {
+    state_bucket_arn = "slm-terraform-state-test"
+  }
+
+  module {
+    source = "./modules/people"
+  }
+
+  expect_failures = [var.state_bucket_arn]
 }

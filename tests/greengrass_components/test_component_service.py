@@ -113,10 +113,14 @@ def recipe(name: str, version: str) -> dict[str, Any]:
     }
 
 
+LAMPS = "com.example.lamps"
+PLAIN = {"Platform": {"os": "linux", "runtime": "*"}, "Lifecycle": {"run": {"Script": "true"}}}
+
+
 def content(version: str = "1.2.0") -> DeploymentContent:
     return DeploymentContent(
         components={
-            "com.example.lamps": {
+            LAMPS: {
                 "componentVersion": version,
                 "configurationUpdate": {"merge": '{"threshold": 0.6}', "reset": ["/old"]},
                 "runWith": {"posixUser": "lamps", "systemResourceLimits": {"cpus": 1.5}},
@@ -197,6 +201,27 @@ class TestComponents:
 
 
 class TestDeployments:
+    @pytest.fixture(autouse=True)
+    def components(self, place: Place) -> None:
+        """Publish the versions that are deployed; one emulator may have them already."""
+        for version in ("1.2.0", "1.3.0"):
+            bare = {**recipe(LAMPS, version), "Manifests": [PLAIN]}
+            place.service.create_component(json.dumps(bare).encode())
+
+    def test_a_version_that_is_not_there_cannot_be_deployed(self, place: Place) -> None:
+        with pytest.raises(CloudError, match=rf"{LAMPS}[ :]9\.9\.9"):
+            place.service.create_deployment(place.target, content("9.9.9"))
+
+        assert place.service.list_deployments(place.target) == ()
+
+    def test_components_of_aws_are_always_there(self, place: Place) -> None:
+        public = {"aws.greengrass.Cli": {"componentVersion": "2.14.0"}}
+        wanted = DeploymentContent(components=public, policies={}, job_configuration={})
+
+        deployment_id = place.service.create_deployment(place.target, wanted)
+
+        assert place.service.get_deployment(deployment_id).content.components == public
+
     def test_a_target_begins_without_any(self, place: Place) -> None:
         assert place.service.list_deployments(place.target, latest_only=True) == ()
 
@@ -212,7 +237,7 @@ class TestDeployments:
 
     def test_a_deployment_needs_no_more_than_components(self, place: Place) -> None:
         bare = DeploymentContent(
-            components={"com.example.lamps": {"componentVersion": "1.2.0"}},
+            components={LAMPS: {"componentVersion": "1.2.0"}},
             policies={},
             job_configuration={},
         )
@@ -346,12 +371,9 @@ class TestAws:
     ) -> None:
         answering.answers = [(200, {"status": {"componentState": "DEPLOYABLE"}})]
 
-        service.find_component("com.example.lamps", "1.2.0")
+        service.find_component(LAMPS, "1.2.0")
 
-        arn = (
-            "arn:aws-cn:greengrass:cn-north-1:210987654321"
-            ":components:com.example.lamps:versions:1.2.0"
-        )
+        arn = f"arn:aws-cn:greengrass:cn-north-1:210987654321:components:{LAMPS}:versions:1.2.0"
         assert answering.paths == [f"/greengrass/v2/components/{quote(arn, safe='')}/metadata"]
 
     def test_the_reasons_of_a_state_are_told(
@@ -364,7 +386,7 @@ class TestAws:
         }
         answering.answers = [(200, {"status": status})]
 
-        found = service.find_component("com.example.lamps", "1.2.0")
+        found = service.find_component(LAMPS, "1.2.0")
 
         assert found is not None
         assert (found.state, found.reasons) == (

@@ -83,7 +83,13 @@ def service_with(*versions: tuple[str, str], **more: Any) -> InMemoryComponentSe
 
 @pytest.fixture
 def service() -> InMemoryComponentService:
-    return service_with((RUNTIME, "0.1.0"), (MODEL, "1.2.0"), (MODEL, "1.3.0"))
+    return service_with(
+        ("com.example.camera", "2.0.1"),
+        (RUNTIME, "0.1.0"),
+        (MODEL, "1.1.0"),
+        (MODEL, "1.2.0"),
+        (MODEL, "1.3.0"),
+    )
 
 
 def plan(service: InMemoryComponentService, **more: Any) -> DeploymentPlan:

@@ -148,8 +148,8 @@ class ComponentService(Protocol):
 
         Raises:
             DeploymentConflictError: another one is being made.
-            DeployError: there is no such target, or the content is not allowed.
-            CloudError: AWS refuses.
+            DeployError: there is no such target.
+            CloudError: AWS refuses; for one, a component version that is not there.
         """
         ...
 
@@ -415,6 +415,9 @@ class InMemoryComponentService:
         """Make the next revision of a target; see ``ComponentService``."""
         if self._thing_groups is not None and target_arn not in self._thing_groups:
             raise _no_target(target_arn)
+        for name, item in content.components.items():
+            if not name.startswith("aws.greengrass."):
+                self.read_recipe(name, item["componentVersion"])
         before = [item for item in self.deployments if item.target_arn == target_arn]
         if before and before[-1].status == "ACTIVE":
             self._set_status(before[-1], "INACTIVE")

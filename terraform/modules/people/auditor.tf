@@ -1,9 +1,18 @@
 # Reads what happened and how things are set, and changes nothing.
 
 locals {
+  read_settings = [
+    for kind, resources in merge(local.settings, { buckets = concat(local.settings.buckets, [var.state_bucket_arn]) }) : {
+      Sid      = "Read${replace(title(replace(kind, "_", " ")), " ", "")}"
+      Effect   = "Allow"
+      Action   = local.reading[kind]
+      Resource = resources
+    }
+  ]
+
   auditor = {
     Version = "2012-10-17"
-    Statement = concat(local.guardrails, local.read_settings, [
+    Statement = concat(local.guardrails, local.read_settings, local.list_settings, [
       {
         # No object but the trail and the access logs, whatever the policy of a bucket says.
         Sid         = "NoData"
@@ -13,7 +22,7 @@ locals {
       },
       {
         # The files of the trail prove themselves: their digests lie beside them.
-        Sid      = "ReadTrail"
+        Sid      = "ReadFilesOfTheTrail"
         Effect   = "Allow"
         Action   = ["s3:GetObject", "s3:GetObjectVersion"]
         Resource = [for purpose in ["access-logs", "audit-trail"] : "${local.bucket[purpose]}/*"]

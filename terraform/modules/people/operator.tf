@@ -127,7 +127,7 @@ locals {
         Sid      = "LookAtWatch"
         Effect   = "Allow"
         Action   = ["budgets:ViewBudget", "cloudwatch:GetDashboard", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"]
-        Resource = local.watch_arns
+        Resource = local.settings.watch
       },
       {
         Sid    = "LookAtMetrics"

@@ -87,7 +87,7 @@ def test_a_missing_component_is_one_line(tmp_path: Path) -> None:
 MODEL = "com.example.model.lamps"
 BUCKET = "edgewise-artifacts"
 REGION: Final = "eu-central-1"
-STAGES = ("canary", "general")
+STAGES = ("canary", "beta", "all")
 RECIPE = """\
 RecipeFormatVersion: "2020-01-25"
 ComponentName: {name}
@@ -137,7 +137,15 @@ def group_arn(stage: str) -> str:
 @pytest.fixture
 def outputs(tmp_path: Path) -> str:
     """A file with the outputs of a stack, and one that nobody here needs."""
-    groups = {stage: {"name": f"edgewise-dev-{stage}", "arn": group_arn(stage)} for stage in STAGES}
+    # As Terraform gives them: by name.
+    groups = {
+        stage: {
+            "name": f"edgewise-dev-{stage}",
+            "arn": group_arn(stage),
+            "order": STAGES.index(stage) + 1,
+        }
+        for stage in sorted(STAGES)
+    }
     document = {
         "artifact_bucket": BUCKET,
         "artifact_prefix": "artifacts/",
@@ -181,14 +189,14 @@ class TestOutputs:
         self, tmp_path: Path, outputs: str
     ) -> None:
         folder = str(make_component(tmp_path / "component"))
-        words = ["--stage", "beta", "--outputs", outputs]
+        words = ["--stage", "gamma", "--outputs", outputs]
 
         for task in (["deploy", "--folder", folder], ["deployments"], ["cancel"]):
             result = run(tmp_path, *task, *words, code=1, AWS_REGION=REGION)
 
             assert result.stderr == (
-                "error: there is no stage 'beta' of the roll-out; those that exist: "
-                "canary, general\n"
+                "error: there is no stage 'gamma' of the roll-out; those that exist: "
+                "canary, beta, all\n"
             )
 
     def test_a_missing_component_is_told_before_anything_is_asked(self, tmp_path: Path) -> None:
@@ -267,7 +275,7 @@ def test_components_go_from_a_folder_to_the_things_of_a_stage(
     assert unchanged["deployment_id"] == deployed["deployment_id"]
     assert "canary: deployed: revision 2," in words
     assert f"  kept     {MODEL} 1.2.0\n" in words
-    assert listed["stages"]["general"] == []
+    assert listed["stages"]["all"] == []
     assert listed["stages"]["canary"][0]["revision"] == "2"
     assert (canceled["revision"], canceled["status"]) == ("2", "CANCELED")
 
@@ -282,7 +290,7 @@ def test_what_is_built_of_a_bundle_is_published_once_and_fits_together(
 
     published = told(tmp_path, emulator, "publish", *words)
     again = told(tmp_path, emulator, "publish", *words)
-    planned = told(tmp_path, emulator, "deploy", "--stage", "general", "--plan-only", *words)
+    planned = told(tmp_path, emulator, "deploy", "--stage", "all", "--plan-only", *words)
 
     assert [item["created"] for item in published["components"]] == [True, True]
     assert not again["changed"]
@@ -311,13 +319,13 @@ def test_a_version_that_was_never_published_is_not_deployed(
     tmp_path: Path, outputs: str, emulator: dict[str, str]
 ) -> None:
     folder = str(make_component(tmp_path / "component"))
-    words = ["deploy", "--folder", folder, "--outputs", outputs, "--stage", "general"]
+    words = ["deploy", "--folder", folder, "--outputs", outputs, "--stage", "all"]
 
     result = run(tmp_path, *words, "--version", "9.9.9", code=1, settings=emulator)
 
     assert f"error: {MODEL} 9.9.9 is not published" in result.stderr
-    listed = told(tmp_path, emulator, "deployments", "--stage", "general", "--outputs", outputs)
-    assert listed["stages"]["general"] == []
+    listed = told(tmp_path, emulator, "deployments", "--stage", "all", "--outputs", outputs)
+    assert listed["stages"]["all"] == []
 
 
 @pytest.mark.slow

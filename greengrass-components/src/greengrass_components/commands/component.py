@@ -38,6 +38,8 @@ class ThingGroup(msgspec.Struct, frozen=True):
 
     name: str
     arn: str
+    order: int
+    """Place of the stage in the roll-out, from 1."""
 
 
 class StackOutputs(msgspec.Struct, frozen=True):
@@ -50,12 +52,13 @@ class StackOutputs(msgspec.Struct, frozen=True):
     region: str
     """AWS region of the stack."""
     thing_groups: dict[str, ThingGroup] = {}
-    """Thing group by stage, in the order of the roll-out."""
+    """Thing group by stage; Terraform gives them in the order of the alphabet."""
 
     @property
     def targets(self) -> dict[str, str]:
-        """ARN of the thing group by stage."""
-        return {stage: group.arn for stage, group in self.thing_groups.items()}
+        """ARN of the thing group by stage, in the order of the roll-out."""
+        in_order = sorted(self.thing_groups.items(), key=lambda item: item[1].order)
+        return {stage: group.arn for stage, group in in_order}
 
 
 def stack_outputs(env: str, *, file: str | None) -> StackOutputs:

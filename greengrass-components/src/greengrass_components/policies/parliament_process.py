@@ -41,9 +41,12 @@ def lint_documents(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
             for statement, one in enumerate(policy.statements)
             for finding in one.findings
         ]
+        written = _written_actions(document["text"])
         known = {id(finding) for _, finding in of_statements}
         of_policy = [(None, finding) for finding in policy.findings if id(finding) not in known]
         for statement, finding in [*of_policy, *of_statements]:
+            if finding.issue == "RESOURCE_MISMATCH" and not _narrow(finding, written):
+                continue
             content = {
                 "document": place,
                 "statement": statement,
@@ -53,6 +56,27 @@ def lint_documents(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
             # parliament says the same for every action that a wildcard stands for.
             findings.setdefault(json.dumps(content), content)
     return list(findings.values())
+
+
+def _written_actions(text: str) -> set[str]:
+    """Every action of a document that is written out, in lower case."""
+    statements = json.loads(text)["Statement"]
+    actions = (one.get("Action", []) for one in statements)
+    return {
+        action.lower()
+        for given in actions
+        for action in ([given] if isinstance(given, str) else given)
+        if "*" not in action
+    }
+
+
+def _narrow(finding: Any, written: set[str]) -> bool:
+    """Leave only the written-out actions in a finding about resources that do not fit.
+
+    A wildcard also stands for actions on other things. Those are not allowed, and meant not to.
+    """
+    finding.detail = [one for one in finding.detail if one["action"].lower() in written]
+    return bool(finding.detail)
 
 
 def _text(finding: Any) -> str:

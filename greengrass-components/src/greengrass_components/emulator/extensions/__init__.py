@@ -20,9 +20,13 @@ __all__ = ["extend_moto"]
 
 def extend_moto() -> None:
     """Apply every mend; once, before the first call is served."""
+    # moto is heavy, and this module imports it at its top.
+    from greengrass_components.emulator.extensions.greengrass import extend_greengrass
+
     extend_alarms()
     extend_budgets()
     extend_functions()
+    extend_greengrass()
     extend_iot()
     extend_keys()
     extend_people()
