@@ -54,7 +54,7 @@ run "a_device_connects_only_as_the_thing_of_its_certificate" {
   }
 
   assert {
-    condition = [for statement in jsondecode(output.device_policy_json).Statement : statement if statement.Action == "iot:Connect"] == [{
+    condition = [for statement in jsondecode(output.device_policy_json).Statement : statement if statement.Sid == "ConnectAsItself"] == [{
       Sid       = "ConnectAsItself"
       Effect    = "Allow"
       Action    = "iot:Connect"
@@ -72,10 +72,27 @@ run "a_device_says_and_hears_only_what_has_its_name_in_it" {
 
   assert {
     condition = alltrue([
-      for resource in flatten([for statement in jsondecode(output.device_policy_json).Statement : statement.Resource if contains(["iot:Publish", "iot:Receive", "iot:Subscribe"], statement.Action)]) :
+      for resource in flatten([for statement in jsondecode(output.device_policy_json).Statement : statement.Resource if statement.Sid == "OwnTopics"]) :
       strcontains(resource, "/$${iot:Connection.Thing.ThingName}/")
     ])
     error_message = "Every topic must have the thing's name as a part of its own."
+  }
+}
+
+run "the_policies_are_as_short_as_aws_iot_wants_them" {
+  module {
+    source = "./modules/fleet"
+  }
+
+  variables {
+    # The longest names that there are.
+    name   = "abcdefghij-staging"
+    region = "ap-southeast-1"
+  }
+
+  assert {
+    condition     = length(output.device_policy_json) <= 2048 && length(output.claim_policy_json) <= 2048
+    error_message = "AWS IoT takes policies of at most 2,048 characters."
   }
 }
 

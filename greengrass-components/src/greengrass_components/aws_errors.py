@@ -60,7 +60,7 @@ def translating_aws_errors(doing: str) -> Iterator[None]:
         ) from error
     except foreign.NoRegionError as error:
         raise CloudError(
-            "no AWS region is chosen; set AWS_REGION, or aws_region in the environment's "
+            "no AWS region is chosen; set AWS_DEFAULT_REGION, or aws_region in the environment's "
             "variable file"
         ) from error
     except foreign.ClientError as error:

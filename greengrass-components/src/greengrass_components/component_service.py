@@ -224,10 +224,8 @@ class AwsComponentService:
         self, target_arn: str, *, latest_only: bool = False
     ) -> tuple[DeploymentSummary, ...]:
         """Return the deployments of a target; see ``ComponentService``."""
-        wanted = {
-            "targetArn": target_arn,
-            "historyFilter": "LATEST_ONLY" if latest_only else "ALL",
-        }
+        history = "LATEST_ONLY" if latest_only else "ALL"
+        wanted = {"targetArn": target_arn, "historyFilter": history}
         found: list[dict[str, Any]] = []
         while True:
             page = self._call("list_deployments", wanted, what=f"deployments to {target_arn}") or {}
@@ -415,9 +413,9 @@ class InMemoryComponentService:
         """Make the next revision of a target; see ``ComponentService``."""
         if self._thing_groups is not None and target_arn not in self._thing_groups:
             raise _no_target(target_arn)
-        for name, item in content.components.items():
-            if not name.startswith("aws.greengrass."):
-                self.read_recipe(name, item["componentVersion"])
+        own = {k: v for k, v in content.components.items() if not k.startswith("aws.greengrass.")}
+        for name, item in own.items():
+            self.read_recipe(name, item["componentVersion"])
         before = [item for item in self.deployments if item.target_arn == target_arn]
         if before and before[-1].status == "ACTIVE":
             self._set_status(before[-1], "INACTIVE")

@@ -324,7 +324,7 @@ def _nothing(target_arn: str) -> DeploymentContent:
 def _without(
     components: Mapping[str, dict[str, Any]], remove: Iterable[str], target_arn: str
 ) -> dict[str, dict[str, Any]]:
-    left = {name: dict(item) for name, item in components.items()}
+    left = dict(components)
     for name in remove:
         if left.pop(name, None) is None:
             there = ", ".join(sorted(components)) or "none"

@@ -5,21 +5,17 @@ locals {
   iot   = "arn:${var.partition}:iot:${var.region}:${var.account_id}"
   thing = "$${iot:Connection.Thing.ThingName}"
 
-  # What a Greengrass core says and hears: its shadow, its jobs, its deployments.
-  core_topics = [
-    for part in ["greengrass", "greengrassv2", "jobs", "shadow"] :
-    "$aws/things/${local.thing}/${part}/*"
-  ]
-  # What this stack's components say and hear.
-  report_topics  = [for kind in ["telemetry", "heartbeat", "review"] : "${var.name}/${local.thing}/${kind}"]
-  command_topics = ["${var.name}/${local.thing}/command/*"]
+  # What a Greengrass core says and hears (shadow, jobs, deployments), and what this stack's
+  # components do (telemetry, heartbeat, review). Written short: AWS IoT takes 2,048 characters.
+  own_topics = ["$aws/things/${local.thing}/*", "${var.name}/${local.thing}/*"]
 
   device_policy = {
     Version = "2012-10-17"
     Statement = [
       {
-        # The nucleus makes further connections with a number after the thing's name. Attached
-        # means: only a certificate of this very thing.
+        # Attached means: only a certificate of this very thing. AWS IoT fills in the name on a
+        # connection that is named like the thing. The nucleus opens further ones (name#2) only
+        # beyond fifty subscriptions; those need the certificate attached as EXCLUSIVE_THING.
         Sid      = "ConnectAsItself"
         Effect   = "Allow"
         Action   = "iot:Connect"
@@ -29,22 +25,12 @@ locals {
         }
       },
       {
-        Sid      = "SayWhatIsItsOwn"
-        Effect   = "Allow"
-        Action   = "iot:Publish"
-        Resource = [for topic in concat(local.core_topics, local.report_topics) : "${local.iot}:topic/${topic}"]
-      },
-      {
-        Sid      = "HearWhatIsItsOwn"
-        Effect   = "Allow"
-        Action   = "iot:Receive"
-        Resource = [for topic in concat(local.core_topics, local.command_topics) : "${local.iot}:topic/${topic}"]
-      },
-      {
-        Sid      = "ListenToWhatIsItsOwn"
-        Effect   = "Allow"
-        Action   = "iot:Subscribe"
-        Resource = [for topic in concat(local.core_topics, local.command_topics) : "${local.iot}:topicfilter/${topic}"]
+        Sid    = "OwnTopics"
+        Effect = "Allow"
+        Action = ["iot:Publish", "iot:Receive", "iot:Subscribe"]
+        Resource = flatten([
+          for topic in local.own_topics : ["${local.iot}:topic/${topic}", "${local.iot}:topicfilter/${topic}"]
+        ])
       },
       {
         Sid      = "FetchItsCredentials"

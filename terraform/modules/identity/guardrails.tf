@@ -135,6 +135,15 @@ locals {
 }
 
 resource "aws_iam_policy" "guardrails" {
+  #checkov:skip=CKV_AWS_62:A boundary gives nothing: it cuts down what a role's own policy allows.
+  #checkov:skip=CKV_AWS_63:A boundary gives nothing; which actions a role has is in the role's own policy.
+  #checkov:skip=CKV_AWS_286:A boundary gives nothing; this one denies every change in IAM.
+  #checkov:skip=CKV_AWS_287:A boundary gives nothing; no role's own policy hands out credentials.
+  #checkov:skip=CKV_AWS_288:A boundary gives nothing; what a role reads is named in its own policy.
+  #checkov:skip=CKV_AWS_289:A boundary gives nothing; this one denies to open buckets, keys and roles.
+  #checkov:skip=CKV_AWS_290:A boundary gives nothing; what a role writes is named in its own policy.
+  #checkov:skip=CKV_AWS_355:A boundary gives nothing; resources are named in each role's own policy.
+  #checkov:skip=CKV2_AWS_40:A boundary gives nothing; this one denies every change in IAM.
   name        = "${var.name}-guardrails"
   description = "Boundary of the roles of ${var.name}: what no machine can do, whatever is attached to it."
   policy      = jsonencode(local.guardrails)

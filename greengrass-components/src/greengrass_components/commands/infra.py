@@ -13,6 +13,7 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors
+from greengrass_components.commands.stack_reports import cost, graph
 from greengrass_components.commands.stacks import (
     CONFIGURATION,
     STACK_HELP,
@@ -322,4 +323,4 @@ def _print_outputs(outputs: dict[str, Any]) -> None:
         print(f"{name:<{width}}  {shown}")
 
 
-namespace = Collection("infra", bootstrap, init, plan, apply, destroy, output, unlock, check)
+namespace = Collection("infra", bootstrap, init, plan, apply, destroy, output, graph, cost, unlock, check)

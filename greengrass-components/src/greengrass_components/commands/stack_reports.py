@@ -59,9 +59,9 @@ def cost(
         COMMITTED,
         estimate_month,
         load_cost_settings,
-        load_prices,
         take_inventory,
     )
+    from greengrass_components.infrastructure.prices import load_prices
 
     with reporting_errors():
         settings = load_cost_settings(
@@ -109,10 +109,8 @@ def graph(
 ) -> None:
     """Draw the stack from its plan, as SVG; best after an apply, when every value is known."""
     from edge_runtime.storage import write_atomically
-    from greengrass_components.infrastructure.architecture import (
-        draw_architecture,
-        read_architecture,
-    )
+    from greengrass_components.infrastructure.architecture import read_architecture
+    from greengrass_components.infrastructure.architecture_picture import draw_architecture
 
     with reporting_errors():
         if plan is None:

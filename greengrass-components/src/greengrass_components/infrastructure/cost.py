@@ -18,28 +18,20 @@ import msgspec
 from edge_runtime.errors import SettingsError
 from edge_runtime.settings import load_settings
 from greengrass_components.config import DEFAULTS
+from greengrass_components.infrastructure.prices import PRICES, PriceTable
 
 __all__ = [
     "COMMITTED",
-    "PRICES",
     "CostSettings",
     "Estimate",
     "Inventory",
     "Lever",
     "Line",
-    "Price",
-    "PriceTable",
-    "Rate",
     "RuleUse",
-    "Step",
     "estimate_month",
     "load_cost_settings",
-    "load_prices",
     "take_inventory",
 ]
-
-PRICES = Path(__file__).with_name("prices.toml")
-"""The price table of the package."""
 
 _DAYS = 365.25 / 12
 _MINUTES = _DAYS * 24 * 60
@@ -107,64 +99,6 @@ class CostSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Times that the data key was rotated; from 2 on the price stays."""
     free_tiers: bool
     """Whether to take off what every account gets free each month, for ever."""
-
-
-class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A lower price for what goes beyond a quantity."""
-
-    above: float
-    """Quantity, in units of the price."""
-    usd: float
-    """US dollars for one unit."""
-
-
-class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A price in one region."""
-
-    usd: float
-    """US dollars for one unit."""
-    checked: bool
-    """Whether it was found in a copy of AWS's page or price list."""
-    steps: tuple[Step, ...] = ()
-    """Lower prices for larger quantities, rising."""
-
-    def amount(self, quantity: float) -> float:
-        """Return the US dollars for a quantity, step by step."""
-        total, start, usd = 0.0, 0.0, self.usd
-        for step in self.steps:
-            if quantity <= step.above:
-                break
-            total += (step.above - start) * usd
-            start, usd = step.above, step.usd
-        return total + (quantity - start) * usd
-
-
-class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What AWS asks for one thing."""
-
-    service: str
-    """The service on the bill."""
-    what: str
-    """What is counted."""
-    unit: str
-    """What one unit is."""
-    source: str
-    """AWS's page with the price."""
-    region: dict[str, Rate]
-    """Price by region."""
-    free: float = 0.0
-    """Units that every account gets free each month, for ever."""
-
-
-class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The content of ``prices.toml``."""
-
-    date: str
-    """Day that it was put together."""
-    currency: str
-    """Currency of all prices."""
-    price: dict[str, Price]
-    """Prices by name."""
 
 
 class RuleUse(msgspec.Struct, frozen=True):
@@ -302,18 +236,6 @@ def load_cost_settings(
     return load_settings(
         CostSettings, "cost", defaults=DEFAULTS, project_folder=project_folder, flags=flags
     )
-
-
-def load_prices(path: Path = PRICES) -> PriceTable:
-    """Read a price table.
-
-    Raises:
-        SettingsError: it cannot be read, or is no price table.
-    """
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=PriceTable)
-    except (OSError, msgspec.DecodeError) as error:
-        raise SettingsError(f"cannot read prices from {path}: {error}", path=path) from error
 
 
 def estimate_month(

@@ -69,7 +69,7 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What came out of one row for one principal, action and resource."""
+    """What came out of one row for one call."""
 
     row: int
     """Number of the row in the table, from 1."""
@@ -100,7 +100,9 @@ class AccessReport(msgspec.Struct, frozen=True):
     """What the table found."""
 
     rows: int
-    """Rows that were evaluated, one for each principal, action and resource."""
+    """Rows of the table that were evaluated."""
+    calls: int
+    """Calls that they stand for: one for each principal, action and resource of a row."""
     failures: tuple[str, ...]
     """One line for each row that is not true, and for each gap of the table."""
     outcomes: tuple[Outcome, ...]
@@ -123,7 +125,8 @@ def check_access(state: Mapping[str, Any], table: Path) -> AccessReport:
     outcomes = tuple(_evaluate(documents, content))
     failures = [str(outcome) for outcome in outcomes if not outcome.holds]
     return AccessReport(
-        rows=len(outcomes),
+        rows=len({outcome.row for outcome in outcomes}),
+        calls=len(outcomes),
         failures=(*failures, *_gaps(documents, content, outcomes)),
         outcomes=outcomes,
     )

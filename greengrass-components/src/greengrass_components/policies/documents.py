@@ -33,7 +33,6 @@ _NAMED = (
     ("iot_policy", "aws_iot_policy", "name"),
     ("log_group", "aws_cloudwatch_log_group", "name"),
     ("managed_policy", "aws_iam_policy", "name"),
-    ("provider", "aws_iam_openid_connect_provider", "url"),
     ("role", "aws_iam_role", "name"),
     ("rule", "aws_iot_topic_rule", "name"),
     ("role_alias", "aws_iot_role_alias", "alias"),
@@ -257,6 +256,9 @@ class _Collector:
         for role in self._all("aws_iam_role"):
             name, arn = self._called(role.values["arn"]), role.values["arn"]
             self.trusts[arn] = self._render(f"{name}/trust", "trust", role, "assume_role_policy")
+            for statement in self.trusts[arn].statements:
+                for provider in statement.principals.providers if statement.principals else ():
+                    self._name(f"provider.{provider.rpartition('/')[2]}", provider)
             repository = _REPOSITORY.search(role.values["assume_role_policy"])
             if repository:
                 self._name("repository", repository[1])

@@ -21,8 +21,9 @@ def lint_documents(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Lint policy documents.
 
     Args:
-        documents: of each its ``text`` (JSON), and in ``audit`` whether to look too for rights
-            that lead to more rights, which makes sense for what somebody may do.
+        documents: of each its ``text`` (JSON, in which statements and actions are lists), and in
+            ``audit`` whether to look too for rights that lead to more rights, which makes sense
+            for what somebody may do.
 
     Returns:
         A dictionary for each different finding: ``document`` and ``statement`` (places, from 0;
@@ -41,11 +42,11 @@ def lint_documents(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
             for statement, one in enumerate(policy.statements)
             for finding in one.findings
         ]
-        written = _written_actions(document["text"])
+        contents = json.loads(document["text"])["Statement"]
         known = {id(finding) for _, finding in of_statements}
         of_policy = [(None, finding) for finding in policy.findings if id(finding) not in known]
         for statement, finding in [*of_policy, *of_statements]:
-            if finding.issue == "RESOURCE_MISMATCH" and not _narrow(finding, written):
+            if finding.issue == "RESOURCE_MISMATCH" and not _narrow(finding, contents[statement]):
                 continue
             content = {
                 "document": place,
@@ -58,23 +59,12 @@ def lint_documents(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(findings.values())
 
 
-def _written_actions(text: str) -> set[str]:
-    """Every action of a document that is written out, in lower case."""
-    statements = json.loads(text)["Statement"]
-    actions = (one.get("Action", []) for one in statements)
-    return {
-        action.lower()
-        for given in actions
-        for action in ([given] if isinstance(given, str) else given)
-        if "*" not in action
-    }
-
-
-def _narrow(finding: Any, written: set[str]) -> bool:
+def _narrow(finding: Any, statement: dict[str, Any]) -> bool:
     """Leave only the written-out actions in a finding about resources that do not fit.
 
     A wildcard also stands for actions on other things. Those are not allowed, and meant not to.
     """
+    written = {action.lower() for action in statement.get("Action", [])}
     finding.detail = [one for one in finding.detail if one["action"].lower() in written]
     return bool(finding.detail)
 
@@ -83,10 +73,11 @@ def _text(finding: Any) -> str:
     # The auditors say in the place what others say in the detail.
     detail = finding.detail or sorted(finding.location.get("actions", []))
     if isinstance(detail, list):
-        return ", ".join(
+        parts = [
             f"{one['action']} needs {one['required_format']}" if isinstance(one, dict) else str(one)
             for one in detail
-        )
+        ]
+        return ", ".join(dict.fromkeys(parts))
     return str(detail)
 
 
