@@ -142,13 +142,13 @@ run "names_and_numbers_out_of_range_are_refused" {
 
   variables {
     name                        = "Voice Gateway"
-    environment                 = "test"
     account_id                  = "1234"
     aws_region                  = "Frankfurt"
     aws_endpoint                = "127.0.0.1:5000"
     bucket_prefix               = "SLM"
     bucket_suffix               = "_"
     artifact_prefix             = "/artifacts"
+    component_prefix            = "aws.greengrass.mine"
     release_lock_days           = 0.5
     rollout_stages              = ["Canary"]
     credential_duration_seconds = 60
@@ -163,13 +163,13 @@ run "names_and_numbers_out_of_range_are_refused" {
 
   expect_failures = [
     var.name,
-    var.environment,
     var.account_id,
     var.aws_region,
     var.aws_endpoint,
     var.bucket_prefix,
     var.bucket_suffix,
     var.artifact_prefix,
+    var.component_prefix,
     var.release_lock_days,
     var.rollout_stages,
     var.credential_duration_seconds,
@@ -181,6 +181,18 @@ run "names_and_numbers_out_of_range_are_refused" {
     var.log_retention_days,
     var.tags,
   ]
+}
+
+run "another_environment_is_refused" {
+  command = plan
+
+  variables {
+    environment       = "test"
+    account_id        = "123456789012"
+    release_lock_days = 7
+  }
+
+  expect_failures = [var.environment]
 }
 
 run "prod_must_say_its_account_lock_its_releases_and_keep_its_data" {

@@ -30,13 +30,13 @@ def allow(action: Any, resource: Any, **more: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
-def resource(kind: str, name: str = "this", **values: Any) -> dict[str, Any]:
+def resource(kind: str, label: str = "this", /, **values: Any) -> dict[str, Any]:
     """A resource of a state."""
     return {
-        "address": f"{kind}.{name}",
+        "address": f"{kind}.{label}",
         "mode": "managed",
         "type": kind,
-        "name": name,
+        "name": label,
         "values": values,
     }
 

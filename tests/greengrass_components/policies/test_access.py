@@ -76,8 +76,10 @@ def test_rows_that_are_true_do_not_fail(check: Check) -> None:
 def test_a_row_that_is_not_true_tells_what_decided(check: Check) -> None:
     report = check(row("role.reader", "s3:GetObject", "{bucket.intents-raw}/x", "deny"))
     assert broken(report) == [
-        "row 1: role.reader s3:GetObject arn:aws:s3:::slm-intents-raw-dev/x: "
-        "expected deny, but allowed by Read of role.reader/read (because)"
+        (
+            "row 1: role.reader s3:GetObject arn:aws:s3:::slm-intents-raw-dev/x: "
+            "expected deny, but allowed by Read of role.reader/read (because)"
+        )
     ]
     assert report.outcomes[0].decision.statement == "Read"
 

@@ -215,6 +215,12 @@ def test_two_things_of_one_name_are_refused(state: Make, resources: Resources) -
         collect_documents(state())
 
 
+def test_a_thing_that_an_apply_did_not_finish_is_refused(state: Make, resources: Resources) -> None:
+    find(resources, "aws_iot_policy", "device")["arn"] = ""
+    with pytest.raises(PolicyError, match=r"iot_policy\.device has no ARN"):
+        collect_documents(state())
+
+
 def test_a_policy_that_is_not_understood_is_refused_with_its_name(
     state: Make, resources: Resources
 ) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from greengrass_components.errors import PolicyError
 from greengrass_components.policies.patterns import (
+    Token,
     Values,
     check_variables,
     literal,
@@ -22,7 +23,7 @@ from greengrass_components.policies.patterns import (
 FEW_LETTERS = st.text(alphabet="ab*?:/", max_size=12)
 
 
-def read(text: str, values: Values | None = None, *, variables: bool = True) -> tuple[object, ...]:
+def read(text: str, values: Values | None = None, *, variables: bool = True) -> tuple[Token, ...]:
     tokens = tokenize(text, values or {}, variables=variables, wildcards=True)
     assert tokens is not None
     return tokens

@@ -22,9 +22,20 @@ _HELP = {
 }
 
 
-@task(help={**_HELP, "port": "port on loopback; by default a free one"})
+@task(
+    help={
+        **_HELP,
+        "port": "port on loopback; by default a free one",
+        "keep": "write down what it is told, and begin with what was written down before",
+    }
+)
 def start(
-    _: Context, *, port: str | None = None, folder: str = _FOLDER, json: bool = False
+    _: Context,
+    *,
+    port: str | None = None,
+    keep: bool = False,
+    folder: str = _FOLDER,
+    json: bool = False,
 ) -> None:
     """Start an AWS emulator; use it with: eval "$(./inv cloud.start)"."""
     from greengrass_components.emulator import start_emulator
@@ -34,6 +45,7 @@ def start(
             Path(folder),
             port=whole_number("port", port, default=0, least=0),
             keep_running=True,
+            keep_state=keep,
         )
         if json:
             print_json(_description(emulator))
@@ -44,7 +56,7 @@ def start(
 
 @task(help=_HELP)
 def stop(_: Context, *, folder: str = _FOLDER, json: bool = False) -> None:
-    """Stop the AWS emulator; what it holds is gone."""
+    """Stop the AWS emulator; what it holds is gone, unless it keeps its state."""
     from greengrass_components.emulator import find_emulator
 
     with reporting_errors():
@@ -67,7 +79,8 @@ def status(_: Context, *, folder: str = _FOLDER, json: bool = False) -> None:
         if json:
             print_json(_description(emulator) if emulator else {"running": False})
         elif emulator:
-            print(f"running at {emulator.endpoint} (process {emulator.pid})")
+            kept = "kept over a restart" if emulator.keeps_state else "gone with it"
+            print(f"running at {emulator.endpoint} (process {emulator.pid}); its state is {kept}")
         else:
             print("no emulator is running; start one with cloud.start")
 
@@ -77,6 +90,7 @@ def _description(emulator: Any) -> dict[str, Any]:
         "running": True,
         "endpoint": emulator.endpoint,
         "pid": emulator.pid,
+        "keeps_state": emulator.keeps_state,
         "environment": emulator.environment,
     }
 

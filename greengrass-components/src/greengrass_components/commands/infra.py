@@ -323,4 +323,6 @@ def _print_outputs(outputs: dict[str, Any]) -> None:
         print(f"{name:<{width}}  {shown}")
 
 
-namespace = Collection("infra", bootstrap, init, plan, apply, destroy, output, graph, cost, unlock, check)
+namespace = Collection(
+    "infra", bootstrap, init, plan, apply, destroy, output, graph, cost, unlock, check
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from greengrass_components.emulator.process import main
+from greengrass_components.emulator.server import main
 
 if __name__ == "__main__":
     main()

@@ -1,7 +1,8 @@
 """An AWS of one's own on this machine: moto's server, with mends, as a child process.
 
-It listens on loopback only and keeps everything in memory. Terraform and boto3 use it by
-the settings in ``Emulator.environment``; no other code knows of it.
+It listens on loopback only. What it is told lies in its memory, and on request also on the
+disk, so that it survives a restart (``journal``). Terraform and boto3 use it by the settings
+in ``Emulator.environment``; no other code knows of it.
 
 What moto gets wrong or lacks is mended in ``extensions``; above all, a call counts as
 made over TLS although it is plain HTTP, because it never leaves this machine.
@@ -11,7 +12,6 @@ made over TLS although it is plain HTTP, because it never leaves this machine.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import http.client
 import logging
@@ -19,39 +19,38 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 import msgspec
 
-from edge_runtime.storage import canonical_json, translating_storage_errors, write_atomically
-from greengrass_components.emulator.extensions import extend_moto
+from edge_runtime.storage import translating_storage_errors
 from greengrass_components.errors import EmulatorError
 
-__all__ = ["Emulator", "find_emulator", "main", "start_emulator"]
+__all__ = ["Document", "Emulator", "find_emulator", "start_emulator"]
 
 logger = logging.getLogger(__name__)
 
 REGION = "eu-central-1"
 """The region that the emulator's settings name."""
 
-_HOST = "127.0.0.1"
-_IDENTITY_PATH = "/edgewise/emulator"
+HOST = "127.0.0.1"
+IDENTITY_PATH = "/edgewise/emulator"
 _DOCUMENT = "emulator.json"
 _LOG = "emulator.log"
+_STATE = "state"
 _STOP_SECONDS = 10.0
 
 
-class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a running emulator writes down for others to find it."""
 
     endpoint: str
     pid: int
+    keeps: bool
 
 
 class Emulator:
@@ -59,7 +58,7 @@ class Emulator:
 
     def __init__(
         self,
-        document: _Document,
+        document: Document,
         *,
         folder: Path,
         process: subprocess.Popen[bytes] | None = None,
@@ -68,6 +67,8 @@ class Emulator:
         """URL that answers for every AWS service."""
         self.pid = document.pid
         """Process id of the server."""
+        self.keeps_state = document.keeps
+        """Whether it survives a restart."""
         self._folder = folder
         self._process = process
 
@@ -86,7 +87,9 @@ class Emulator:
         }
 
     def stop(self) -> None:
-        """Stop the server and forget what it holds; nothing happens if it has gone already.
+        """Stop the server; nothing happens if it has gone already.
+
+        What it holds is forgotten, unless it keeps its state.
 
         Raises:
             EmulatorError: it is still there after ten seconds.
@@ -128,7 +131,12 @@ class Emulator:
 
 
 def start_emulator(
-    folder: Path, *, port: int = 0, keep_running: bool = False, timeout_s: float = 60.0
+    folder: Path,
+    *,
+    port: int = 0,
+    keep_running: bool = False,
+    keep_state: bool = False,
+    timeout_s: float = 60.0,
 ) -> Emulator:
     """Start an emulator, or find the one that already runs for this folder.
 
@@ -137,20 +145,30 @@ def start_emulator(
         port: TCP port on loopback; 0 takes a free one.
         keep_running: whether it outlives this process. Otherwise it ends with it, however
             this process ends.
+        keep_state: whether it writes down what it is told, and begins with what was written
+            down before.
         timeout_s: seconds to wait until it answers.
 
     Raises:
-        EmulatorError: it ended at once, or does not answer in time.
+        EmulatorError: it ended at once, does not answer in time, or one runs already that does
+            not keep its state.
         StorageError: the folder cannot be written.
     """
     running = find_emulator(folder)
     if running is not None:
+        if keep_state and not running.keeps_state:
+            raise EmulatorError(
+                "the AWS emulator that runs does not keep its state; stop it first with cloud.stop",
+                pid=running.pid,
+            )
         return running
     document = folder / _DOCUMENT
     argv = [sys.executable, "-P", "-m", "greengrass_components.emulator"]
     argv += ["--document", str(document), "--port", str(port)]
     if not keep_running:
         argv.append("--end-with-stdin")
+    if keep_state:
+        argv += ["--state", str(folder / _STATE)]
     with translating_storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         document.unlink(missing_ok=True)
@@ -194,9 +212,9 @@ def find_emulator(folder: Path) -> Emulator | None:
     return Emulator(document, folder=folder)
 
 
-def _read_document(path: Path) -> _Document | None:
+def _read_document(path: Path) -> Document | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Document)
+        return msgspec.json.decode(path.read_bytes(), type=Document)
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -206,7 +224,7 @@ def _pid_at(endpoint: str) -> int | None:
     address = urlsplit(endpoint)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
     try:
-        connection.request("GET", _IDENTITY_PATH)
+        connection.request("GET", IDENTITY_PATH)
         return int(connection.getresponse().read())
     except (OSError, http.client.HTTPException, ValueError):
         return None
@@ -217,56 +235,3 @@ def _pid_at(endpoint: str) -> int | None:
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").strip().splitlines()
     return lines[-1] if lines else "it said nothing"
-
-
-def _serve(*, document: Path, port: int) -> None:
-    """Serve for ever. The address is written down when calls are accepted."""
-    from moto.moto_server.werkzeug_app import (
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
-    from werkzeug.serving import make_server
-
-    extend_moto()
-    application = _with_identity(DomainDispatcherApplication(create_backend_app))
-    server = make_server(
-        _HOST, port, application, threaded=True, request_handler=MotoRequestHandler
-    )
-    os.environ["MOTO_PORT"] = str(server.server_port)
-    found = _Document(endpoint=f"http://{_HOST}:{server.server_port}", pid=os.getpid())
-    write_atomically(document, canonical_json(found))
-    server.serve_forever()
-
-
-def _with_identity(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Let the server say which process it is; everything else goes to moto."""
-
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != _IDENTITY_PATH:
-            return application(environ, start_response)
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return [str(os.getpid()).encode()]
-
-    return answer
-
-
-def _end_with_stdin() -> None:
-    # The other end is closed when the process that started this one is gone.
-    sys.stdin.buffer.read()
-    os._exit(0)
-
-
-def main() -> None:
-    """Serve until the process is ended."""
-    parser = argparse.ArgumentParser(prog="python -m greengrass_components.emulator")
-    parser.add_argument("--document", type=Path, required=True, help="file for address and pid")
-    parser.add_argument("--port", type=int, default=0, help="port on loopback; 0: a free one")
-    parser.add_argument("--end-with-stdin", action="store_true", help="end when stdin is closed")
-    arguments = parser.parse_args()
-    # A line for every call would fill the disk in a long session.
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    if arguments.end_with_stdin:
-        threading.Thread(target=_end_with_stdin, daemon=True).start()
-    _serve(document=arguments.document, port=arguments.port)

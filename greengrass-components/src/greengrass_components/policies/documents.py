@@ -167,6 +167,8 @@ class _Collector:
         return [resource for resource in self.resources if resource.type == kind]
 
     def _name(self, name: str, value: str) -> None:
+        if not value:
+            raise PolicyError(f"{name} has no ARN: the apply did not end", name=name)
         if self.names.setdefault(name, value) != value:
             raise PolicyError(f"two things of the state are called {name}", name=name)
 

@@ -133,14 +133,17 @@ def lint_policies(state: Mapping[str, Any], *, review: Review | None = None) -> 
     """
     accepted = read_review(REVIEW) if review is None else review
     _check_new_actions(accepted.new_action)
-    rendered = collect_documents(state).rendered
+    documents = collect_documents(state)
+    rendered = documents.rendered
+    # A boundary gives nothing, so there is no use in asking what its rights lead to.
+    given = {one.name for identity in documents.identities.values() for one in identity.policies}
     findings = [
         *(
             Finding(resource.address, None, "FORBIDDEN", _FORBIDDEN[resource.type])
             for resource in managed_resources(state)
             if resource.type in _FORBIDDEN
         ),
-        *_run_parliament(rendered, accepted.new_action),
+        *_run_parliament(rendered, accepted.new_action, audited=given),
     ]
     names = [one.name for one in rendered]
     unused = (
@@ -177,7 +180,9 @@ def _check_new_actions(actions: Sequence[NewAction]) -> None:
             raise PolicyError(f"{new.action}: {service} has no operation {operation}")
 
 
-def _run_parliament(rendered: Sequence[Rendered], new: Sequence[NewAction]) -> Iterator[Finding]:
+def _run_parliament(
+    rendered: Sequence[Rendered], new: Sequence[NewAction], *, audited: set[str]
+) -> Iterator[Finding]:
     skipped = [one.action for one in new]
     documents = [
         *(_prepare(one, {action.lower() for action in skipped}) for one in rendered),
@@ -187,7 +192,7 @@ def _run_parliament(rendered: Sequence[Rendered], new: Sequence[NewAction]) -> I
     asked = [
         {
             "text": json.dumps(document),
-            "audit": place < len(rendered) and rendered[place].kind == "identity",
+            "audit": place < len(rendered) and rendered[place].name in audited,
         }
         for place, document in enumerate(documents)
     ]
