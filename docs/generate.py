@@ -21,6 +21,7 @@ import tasks
 from compiler import config as compiler_config
 from edge_runtime.storage import write_atomically
 from greengrass_components import config as components_config
+from greengrass_components.deploy import DeploySettings
 from greengrass_components.infrastructure.cost import CostSettings
 from trainer import config as trainer_config
 from trainer.commands import EXAMPLE
@@ -33,6 +34,7 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct], Path], ...] = (
     ("compile", compiler_config.CompileSettings, compiler_config.DEFAULTS),
     ("bundle", compiler_config.BundleSettings, compiler_config.DEFAULTS),
     ("component", components_config.ComponentSettings, components_config.DEFAULTS),
+    ("deploy", DeploySettings, components_config.DEFAULTS),
     ("cost", CostSettings, components_config.DEFAULTS),
 )
 

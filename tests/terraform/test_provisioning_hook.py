@@ -37,7 +37,8 @@ def hook(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Hook:
             Bucket="deployments",
             CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},
         )
-        s3.put_object(Bucket="deployments", Key="allowlist/gateway-1", Body=b"")
+        for serial in ("gateway-1", "gateway-10", "gateway-22"):
+            s3.put_object(Bucket="deployments", Key=f"allowlist/{serial}", Body=b"")
     level = logging.getLogger().level
     specification = importlib.util.spec_from_file_location("provisioning_hook", HANDLER)
     assert specification is not None

@@ -28,11 +28,35 @@ def remember_in(journal: Journal) -> None:
     )
     for module in (moto.iot.models, moto.kms.utils):
         vars(module)["rsa"] = remembered_rsa
+    _draw_backends_apart()
     backend = moto.iot.models.IoTBackend
     for name in ("_generate_certificate_pem", "create_certificate_from_csr_pem"):
         make = getattr(backend, name, None)
         if make is not None:
             setattr(backend, name, _text_of(journal, make))
+
+
+def _draw_backends_apart() -> None:
+    """Let a service that is first called draw what it begins with from a source of its own.
+
+    Which call that is, a look or a change, may differ at a replay.
+    """
+    from moto.core.base_backend import AccountSpecificBackend
+    from moto.moto_api._internal import mock_random
+
+    get = AccountSpecificBackend.__getitem__
+
+    def get_apart(backends: Any, region_name: str) -> Any:
+        if region_name in backends.keys():  # noqa: SIM118 - "in" alone asks for the regions
+            return get(backends, region_name)
+        drawn = mock_random.getstate()
+        mock_random.seed(f"{backends.service_name} {backends.account_id} {region_name}")
+        try:
+            return get(backends, region_name)
+        finally:
+            mock_random.setstate(drawn)
+
+    setattr(AccountSpecificBackend, "__getitem__", get_apart)  # noqa: B010 - moto's type differs
 
 
 class _Remembering:

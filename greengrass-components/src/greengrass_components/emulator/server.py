@@ -37,7 +37,11 @@ def main() -> None:
     try:
         _serve(document=arguments.document, port=arguments.port, state=arguments.state)
     except EdgeError as error:
-        sys.exit(error.message)
+        # The parent shows the last line of the log.
+        sys.stderr.write(error.message + "\n")
+        sys.stderr.flush()
+        # Not sys.exit: the thread that waits for the end of stdin cannot be ended.
+        os._exit(1)
 
 
 def _serve(*, document: Path, port: int, state: Path | None) -> None:

@@ -43,16 +43,15 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, bool]:
 
 
 def _is_listed(serial: str) -> bool:
+    # Listed and not looked at: the role may list this folder only, and S3 answers 403 instead
+    # of 404 to whoever looks at an object that is not there without the right to list.
     try:
-        boto3.client("s3").head_object(
-            Bucket=os.environ["ALLOWLIST_BUCKET"],
-            Key=f"{os.environ['ALLOWLIST_PREFIX']}{serial}",
+        key = f"{os.environ['ALLOWLIST_PREFIX']}{serial}"
+        listed = boto3.client("s3").list_objects_v2(
+            Bucket=os.environ["ALLOWLIST_BUCKET"], Prefix=key, MaxKeys=1
         )
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in {"404", "NoSuchKey"}:
-            logger.error("cannot look at the list: %s", error)
-        return False
-    except (BotoCoreError, KeyError) as error:
+    except (BotoCoreError, ClientError, KeyError) as error:
         logger.error("cannot look at the list: %s", error)
         return False
-    return True
+    # S3 lists by key, so the very key comes before those that go on after it.
+    return [entry["Key"] for entry in listed.get("Contents", [])] == [key]

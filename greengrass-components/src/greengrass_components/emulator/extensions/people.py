@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
@@ -17,7 +16,6 @@ def extend_people() -> None:
     from moto.core.utils import unix_time
     from moto.moto_api._internal import mock_random
     from moto.ssoadmin.exceptions import ResourceNotFoundException
-    from moto.ssoadmin.models import Instance
     from moto.ssoadmin.responses import SSOAdminResponse
 
     def permission_set(response: Any) -> Any:
@@ -62,17 +60,6 @@ def extend_people() -> None:
     def describe_permission_set_provisioning_status(response: Any) -> str:
         return status(response._get_param("ProvisionPermissionSetRequestId"), None)  # noqa: SLF001
 
-    # Drawn when the first call comes, whichever that is, it would differ after a restart.
-    create = Instance.__init__
-
-    def create_instance(instance: Any, account_id: str, region: str) -> None:
-        create(instance, account_id, region)
-        own = hashlib.sha256(f"{account_id} {region}".encode()).hexdigest()
-        place = instance.instance_arn.rpartition("/")[0]
-        instance.instance_arn = f"{place}/ssoins-{own[:16]}"
-        instance.identity_store_id = f"d-{own[:10]}"
-
-    setattr(Instance, "__init__", create_instance)  # noqa: B010 - moto's type differs
     for method in (
         list_tags_for_resource,
         tag_resource,
