@@ -105,6 +105,8 @@ def test_a_list_stands_for_a_call_of_each(check: Check) -> None:
     ("group", "names"),
     [
         ("*roles", ["role.reader", "role.signer"]),
+        ("*roles+", ["role.reader+", "role.signer+"]),
+        ("*people", []),
         ("*each", ["certificate.device", "role.reader", "role.signer"]),
     ],
 )
@@ -113,14 +115,23 @@ def test_a_group_stands_for_every_identity(check: Check, group: str, names: list
     assert [outcome.principal for outcome in report.outcomes] == names
 
 
-def test_the_stacks_boundary_holds_a_machine_that_was_given_every_right(check: Check) -> None:
+def test_a_boundary_holds_a_role_that_was_given_every_right(check: Check) -> None:
     report = check(
-        row("machine", "iam:CreateUser", "*", "deny"),
-        row("machine", "s3:GetObject", "{bucket.intents-raw}/x", "allow"),
+        row("role.reader+", "iam:CreateUser", "*", "deny"),
+        row("role.reader+", "s3:GetObject", "{bucket.intents-raw}/x", "allow"),
         row("administrator", "iam:CreateUser", "*", "allow"),
     )
     assert broken(report) == []
     assert report.outcomes[0].decision.statement == "NoUsers"
+
+
+def test_no_boundary_no_bound(check: Check) -> None:
+    report = check(
+        row("role.signer+", "iam:CreateUser", "*", "allow"),
+        row("role.reader+", "sts:AssumeRole", "{role.elsewhere}", "allow"),
+        row("role.reader", "sts:AssumeRole", "{role.elsewhere}", "deny"),
+    )
+    assert broken(report) == []
 
 
 def test_a_stranger_has_every_right_but_none_here(check: Check) -> None:

@@ -151,11 +151,14 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
         """
         self.version()
         sources = self._provider_sources()
+        if self._on_line is not None and not (self._work / ".terraform").is_dir():
+            self._on_line(f"getting modules and provider for {self._work}")
         for source in sources:
             options: dict[str, Any] = {} if source is None else {"plugin_dir": source}
             # The state is where the configuration says, and never moved from elsewhere.
             result = self.cmd(
                 "init",
+                show=False,
                 input=False,
                 json=python_terraform.IsFlagged,
                 reconfigure=python_terraform.IsFlagged,

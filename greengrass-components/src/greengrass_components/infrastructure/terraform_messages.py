@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ _ADVICE = {
     "cloud.start, or check AWS_ENDPOINT_URL",
 }
 # Of no interest to a person; "drift" is what AWS added to what was asked for.
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _UNTOLD = frozenset({"outputs", "refresh_complete", "refresh_start", "resource_drift", "version"})
 
 
@@ -40,7 +42,7 @@ def message_text(line: str) -> str:
         if message.get("type") in _UNTOLD:
             return ""
         return str(message.get("@message", "")).partition("\n")[0]
-    return line.rstrip()
+    return _COLOURS.sub("", line).rstrip()
 
 
 def failure(result: CommandResult, command: str) -> TerraformFailedError | StateLockedError:
@@ -77,11 +79,11 @@ def first_error(result: CommandResult) -> str:
         diagnostic = message.get("diagnostic", {})
         if diagnostic.get("severity") == "error":
             return _diagnostic_text(diagnostic)
-    for line in f"{result.err}\n{result.out}".splitlines():
+    for line in _COLOURS.sub("", f"{result.err}\n{result.out}").splitlines():
         _, mark, text = line.partition("Error: ")
         if mark:
             return text.strip()
-    spoken = " ".join(result.err.split())
+    spoken = " ".join(_COLOURS.sub("", result.err).split())
     return spoken[:200] or f"exit code {result.code}"
 
 

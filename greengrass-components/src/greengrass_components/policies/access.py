@@ -22,7 +22,7 @@ from greengrass_components.policies.statements import parse_policy
 
 __all__ = ["AccessReport", "Outcome", "check_access"]
 
-_GROUPS = {"*each": "", "*roles": "role."}
+_GROUPS = {"*each": "", "*people": "permission_set.", "*roles": "role."}
 """What stands for every identity of the stack whose name begins so."""
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
@@ -42,10 +42,10 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     principal: str | list[str]
     """Name of an identity (``role.signer``, ``permission_set.auditor``,
-    ``certificate.device``); ``*roles`` or ``*each`` for all of them; a service; ``machine`` (a
-    role below the stack's boundary that somebody gave every right), ``administrator`` (a role of
-    the account with every right and no boundary) or ``stranger`` (the same of another account);
-    ``root``; ``provider.HOST``; or ``anonymous``."""
+    ``certificate.device``); ``*roles``, ``*people`` or ``*each`` for all of them; any of these
+    with a ``+``: as if somebody had given it every right too; a service; ``administrator`` (a
+    role of the account with every right and no boundary) or ``stranger`` (the same of another
+    account); ``root``; ``provider.HOST``; or ``anonymous``."""
     action: str | list[str]
     """Such as ``s3:GetObject``."""
     resource: str | list[str]
@@ -151,7 +151,11 @@ def _evaluate(documents: Documents, table: _Table) -> Iterator[Outcome]:
         try:
             for principal in _each(row.principal, documents):
                 caller = _find_caller(callers, _fill(principal, documents))
-                context = table.context | table.context_of.get(principal, {}) | row.context
+                context = (
+                    table.context
+                    | table.context_of.get(principal.removesuffix("+"), {})
+                    | row.context
+                )
                 for action in _several(row.action):
                     for resource in _several(row.resource):
                         request = Request(
@@ -178,9 +182,11 @@ def _several(value: str | list[str]) -> list[str]:
 
 def _each(principal: str | list[str], documents: Documents) -> Iterator[str]:
     for name in _several(principal):
-        if name in _GROUPS:
+        group = name.removesuffix("+")
+        if group in _GROUPS:
             everybody = sorted(identity.name for identity in documents.identities.values())
-            yield from (one for one in everybody if one.startswith(_GROUPS[name]))
+            more = name.removeprefix(group)
+            yield from (one + more for one in everybody if one.startswith(_GROUPS[group]))
         else:
             yield name
 
@@ -200,7 +206,6 @@ def _callers(documents: Documents) -> dict[str, Identity]:
     """Everybody whom a row may name, besides services."""
     role = "arn:{partition}:iam::{account}:role/administrator"
     here = _fill(role, documents)
-    bounds = [one.boundary for one in documents.identities.values() if one.boundary]
     there = here.replace(documents.names["account"], _OTHER_ACCOUNT)
     return {
         **{identity.name: identity for identity in documents.identities.values()},
@@ -210,7 +215,6 @@ def _callers(documents: Documents) -> dict[str, Identity]:
             if name.startswith("provider.")
         },
         "administrator": Identity("administrator", here, (_EVERYTHING,)),
-        **({"machine": Identity("machine", here, (_EVERYTHING,), bounds[0])} if bounds else {}),
         "stranger": Identity("stranger", there, (_EVERYTHING,)),
         "root": Identity("root", _fill("arn:{partition}:iam::{account}:root", documents), ()),
         "anonymous": Identity("anonymous", "*", ()),
@@ -220,9 +224,12 @@ def _callers(documents: Documents) -> dict[str, Identity]:
 def _find_caller(callers: Mapping[str, Identity], name: str) -> Identity:
     if name.endswith(".amazonaws.com"):
         return Identity(name, name, ())
-    if name not in callers:
-        raise PolicyError(f"nobody is called {name}", name=name)
-    return callers[name]
+    own = name.removesuffix("+")
+    if own not in callers:
+        raise PolicyError(f"nobody is called {own}", name=own)
+    if own == name:
+        return callers[own]
+    return msgspec.structs.replace(callers[own], policies=(*callers[own].policies, _EVERYTHING))
 
 
 def _decide(documents: Documents, caller: Identity, request: Request) -> Decision:

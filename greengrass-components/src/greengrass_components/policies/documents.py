@@ -153,6 +153,7 @@ class _Collector:
         self._name_stack()
         self._name_buckets()
         self._name_keys()
+        self._name_role_elsewhere()
         for place, kind, attribute in _NAMED:
             for one in self._all(kind):
                 self._name(f"{place}.{self._short(one.values[attribute])}", one.values["arn"])
@@ -236,6 +237,15 @@ class _Collector:
             name="key.terraform-state",
             kind="resource",
         )
+
+    def _name_role_elsewhere(self) -> None:
+        """Name a role of the account, but not of the stack, that trusts everybody in it."""
+        account = self.names["account"]
+        arn = f"arn:{self.names['partition']}:iam::{account}:role/elsewhere"
+        self._name("role.elsewhere", arn)
+        trust = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}
+        content = {"Version": "2012-10-17", "Statement": trust}
+        self.trusts[arn] = parse_policy(content, name="role.elsewhere/trust", kind="trust")
 
     def _name_keys(self) -> None:
         arns = {key.values["key_id"]: key.values["arn"] for key in self._all("aws_kms_key")}

@@ -12,8 +12,8 @@ _CHILD = re.compile(r"""(?:ALARM|OK|INSUFFICIENT_DATA)\s*\(\s*["']?([^"')]+?)["'
 
 def extend_alarms() -> None:
     """Add PutCompositeAlarm; DescribeAlarms gives metric alarms alone unless asked for others."""
+    from moto.cloudwatch.exceptions import ValidationError
     from moto.cloudwatch.responses import CloudWatchResponse
-    from moto.core.exceptions import ServiceException
     from moto.core.responses import ActionResult
 
     describe_all = CloudWatchResponse.describe_alarms
@@ -24,9 +24,8 @@ def extend_alarms() -> None:
         for child in _CHILD.findall(rule):
             name = child.rpartition(":alarm:")[2]
             if name not in known:
-                raise ServiceException(
-                    "ValidationError",
-                    f"Could not save the composite alarm as alarm {name} does not exist",
+                raise ValidationError(
+                    f"Could not save the composite alarm as alarm {name} does not exist"
                 )
         result: ActionResult = response.put_metric_alarm()
         return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from greengrass_components.emulator.extensions.tags import tags_of
+from greengrass_components.emulator.extensions.tags import tag_new, tags_of
 
 __all__ = ["extend_budgets"]
 
@@ -30,7 +30,7 @@ def extend_budgets() -> None:
         account = response._get_param("AccountId")  # noqa: SLF001
         name = response._get_param("Budget")["BudgetName"]  # noqa: SLF001
         arn = f"arn:{response.partition}:budgets::{account}:budget/{name}"
-        tags_of(response.backend).tag_resource(arn, _listed(response, "ResourceTags"))
+        tag_new(response.backend, arn, _listed(response, "ResourceTags"))
         return result
 
     def update_budget(response: Any) -> str:
