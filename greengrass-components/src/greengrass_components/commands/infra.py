@@ -13,6 +13,7 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors
+from greengrass_components.commands.checkout import CHECKOUT
 from greengrass_components.commands.stack_reports import cost, graph
 from greengrass_components.commands.stacks import (
     CONFIGURATION,
@@ -226,6 +227,7 @@ def check(_: Context, env: str = "dev", *, json: bool = False) -> None:
         try:
             report = check_configuration(
                 CONFIGURATION,
+                picture=CHECKOUT / "docs" / "architecture.svg",
                 folder=Path.cwd() / _TEST_FOLDER,
                 environment=env,
                 on_step=_say_step,

@@ -22,6 +22,7 @@ from greengrass_components.child_process import LineSink
 from greengrass_components.emulator import start_emulator
 from greengrass_components.errors import ChecksError
 from greengrass_components.infrastructure.account import find_caller
+from greengrass_components.infrastructure.architecture_picture import draw_architecture
 from greengrass_components.infrastructure.census import take_census
 from greengrass_components.infrastructure.checkov import (
     CheckovReport,
@@ -29,6 +30,7 @@ from greengrass_components.infrastructure.checkov import (
     run_checkov,
 )
 from greengrass_components.infrastructure.configuration import pack_functions
+from greengrass_components.infrastructure.cost import COMMITTED, take_inventory
 from greengrass_components.infrastructure.stack import (
     apply_stack,
     bootstrap_state,
@@ -76,6 +78,8 @@ class StackReport(msgspec.Struct, frozen=True):
     """Rows of the table that were evaluated."""
     policy_failures: tuple[str, ...]
     """One line for each row that is not so, or lint finding."""
+    out_of_date: tuple[str, ...]
+    """What is made from the stack and shows it as it was: the picture, the cost's inventory."""
 
 
 class CheckReport(msgspec.Struct, frozen=True):
@@ -96,6 +100,7 @@ class CheckReport(msgspec.Struct, frozen=True):
             *(f"not stable: a second plan would {action}" for action in self.stack.second_plan),
             *(f"left after destroy: {name}" for name in self.stack.left),
             *(f"policy: {line}" for line in self.stack.policy_failures),
+            *(f"out of date: {line}" for line in self.stack.out_of_date),
             *(f"checkov: {line}" for line in self.checkov.failed),
             *(
                 f"checkov: the waiver of {waiver.check} at {waiver.resource} gives no reason"
@@ -111,6 +116,7 @@ _WORDS_OF_A_REASON = 4
 def check_configuration(
     source: Path,
     *,
+    picture: Path,
     folder: Path,
     environment: str = "dev",
     on_step: LineSink,
@@ -122,6 +128,7 @@ def check_configuration(
 
     Args:
         source: the configuration.
+        picture: the committed drawing of the stack.
         folder: for copies, state and logs; emptied first.
         environment: the environment to apply.
         on_step: told of each step, and how long it took.
@@ -149,6 +156,7 @@ def check_configuration(
         with start_emulator(folder / "emulator") as emulator, using(emulator.environment):
             stack = _try_stack(
                 source,
+                picture=picture,
                 work=folder / "work",
                 environment=environment,
                 endpoint=emulator.endpoint,
@@ -219,6 +227,7 @@ def _run_tests(terraform: Terraform) -> TestsReport:
 def _try_stack(
     source: Path,
     *,
+    picture: Path,
     work: Path,
     environment: str,
     endpoint: str,
@@ -252,7 +261,19 @@ def _try_stack(
         left=tuple(sorted(left)),
         policy_rows=access.rows,
         policy_failures=(*access.failures, *(str(finding) for finding in findings)),
+        # Both are of dev with everything switched on.
+        out_of_date=tuple(_out_of_date(state, picture)) if environment == "dev" else (),
     )
+
+
+def _out_of_date(state: Mapping[str, Any], picture: Path) -> Iterator[str]:
+    if not picture.is_file() or picture.read_text(encoding="utf-8") != draw_architecture(state):
+        yield (
+            f"{picture.name}: apply with --var-file {EVERYTHING}, then draw it again with "
+            f"infra.graph --to {picture}"
+        )
+    if take_inventory(state) != COMMITTED:
+        yield "the inventory that infra.cost counts with (COMMITTED in cost.py)"
 
 
 def _typed(stack: str, _: object) -> str:

@@ -22,8 +22,8 @@ _ADVICE = {
     "connection refused": "nothing answers at the endpoint: start the emulator again with "
     "cloud.start, or check AWS_ENDPOINT_URL",
 }
-# Of no interest to a person; "drift" is what AWS added to what was asked for.
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# Of no interest to a person; "drift" is what AWS added to what was asked for.
 _UNTOLD = frozenset({"outputs", "refresh_complete", "refresh_start", "resource_drift", "version"})
 
 

@@ -17,11 +17,8 @@ from typing import Any
 import msgspec
 
 from greengrass_components.errors import PolicyError
-from greengrass_components.policies.documents import (
-    Rendered,
-    collect_documents,
-    managed_resources,
-)
+from greengrass_components.policies.documents import Rendered, collect_documents
+from greengrass_components.policies.names import managed_resources
 
 __all__ = ["REVIEW", "Finding", "Review", "lint_policies", "read_review"]
 

@@ -10,16 +10,17 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import msgspec
 from moto.core.exceptions import ServiceException
 from moto.core.utils import utcnow
 
 __all__ = ["ComponentStore", "Conflict", "Invalid", "Missing"]
 
 _RECIPE_BYTES = 16_000
+_VERSION_LENGTH = 64
 _NAME = re.compile(r"[a-zA-Z0-9-_.]{1,128}")
 # https://semver.org, at most 64 characters of it.
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)([-+][0-9A-Za-z.+-]+)?")
@@ -47,6 +48,37 @@ class Missing(ServiceException):
     code = "ResourceNotFoundException"
     resourceId = ""  # noqa: N815
     resourceType = ""  # noqa: N815
+
+
+class _Artifact(msgspec.Struct, rename="pascal"):
+    """What the service reads of an artifact; what it does not know it passes over."""
+
+    uri: str
+
+
+class _Manifest(msgspec.Struct, rename="pascal"):
+    name: str | None = None
+    platform: dict[str, str] = {}
+    lifecycle: dict[str, Any] = {}
+    artifacts: list[_Artifact] = []
+
+
+class _Dependency(msgspec.Struct, rename="pascal"):
+    version_requirement: str | None = None
+    dependency_type: Literal["HARD", "SOFT"] = "HARD"
+
+
+class _Recipe(msgspec.Struct, rename="pascal"):
+    recipe_format_version: Literal["2020-01-25"]
+    component_name: str
+    component_version: str
+    component_description: str | None = None
+    component_publisher: str | None = None
+    component_configuration: dict[str, Any] = {}
+    component_dependencies: dict[str, _Dependency] = {}
+    component_type: str | None = None
+    lifecycle: dict[str, Any] = {}
+    manifests: list[_Manifest] = []
 
 
 class ComponentStore:
@@ -144,19 +176,19 @@ class ComponentStore:
         if len(recipe) > _RECIPE_BYTES:
             raise Invalid(f"The recipe is larger than {_RECIPE_BYTES} bytes.")
         content = _parse(recipe)
-        if content.get("RecipeFormatVersion") != "2020-01-25":
-            raise Invalid("Invalid recipe: RecipeFormatVersion must be 2020-01-25")
-        name, version = str(content.get("ComponentName", "")), content.get("ComponentVersion")
+        try:
+            recipe = msgspec.convert(content, _Recipe)
+        except msgspec.ValidationError as error:
+            raise Invalid(f"Invalid recipe: {error}") from error
+        name, version = recipe.component_name, recipe.component_version
         if not _NAME.fullmatch(name) or name.startswith(_PUBLIC_PREFIX):
             raise Invalid(f"Invalid recipe: ComponentName [{name}] is not allowed")
-        if not isinstance(version, str) or len(version) > 64 or not _VERSION.fullmatch(version):
+        if len(version) > _VERSION_LENGTH or not _VERSION.fullmatch(version):
             raise Invalid(f"Invalid recipe: ComponentVersion [{version}] is not a semantic version")
-        if not (content.get("Manifests") or content.get("Lifecycle")):
+        if not (recipe.manifests or recipe.lifecycle):
             raise Invalid("Invalid recipe: at least one manifest is needed")
-        for manifest in content.get("Manifests", []):
-            names = [
-                urlsplit(entry["Uri"]).path.rpartition("/")[2] for entry in _artifacts(manifest)
-            ]
+        for manifest in recipe.manifests:
+            names = [urlsplit(entry.uri).path.rpartition("/")[2] for entry in manifest.artifacts]
             if len(set(names)) != len(names):
                 raise Invalid("Invalid recipe: two artifacts of one manifest have the same name")
         return content
@@ -164,7 +196,7 @@ class ComponentStore:
     def _fill_digests(self, content: dict[str, Any]) -> None:
         refused = {}
         for manifest in content.get("Manifests", []):
-            for artifact in _artifacts(manifest):
+            for artifact in manifest.get("Artifacts", []):
                 digest = self._digest(artifact["Uri"])
                 if digest is None:
                     refused[artifact["Uri"]] = "Specified artifact resource cannot be accessed"
@@ -204,16 +236,8 @@ def _parse(recipe: bytes) -> dict[str, Any]:
     return content
 
 
-def _artifacts(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for artifact in manifest.get("Artifacts", []):
-        if "Uri" not in artifact:
-            raise Invalid("Invalid recipe: an artifact has no Uri")
-        yield artifact
-
-
 def _platform(manifest: dict[str, Any]) -> dict[str, Any]:
-    attributes = {key: str(value) for key, value in manifest.get("Platform", {}).items()}
-    return {"name": manifest.get("Name"), "attributes": attributes}
+    return {"name": manifest.get("Name"), "attributes": manifest.get("Platform", {})}
 
 
 def _order(entry: dict[str, Any]) -> tuple[list[int], bool, str]:

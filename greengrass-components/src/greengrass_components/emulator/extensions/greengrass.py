@@ -8,6 +8,7 @@ hooked into moto's v1 by their path.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from moto.core.base_backend import BackendDict, BaseBackend
@@ -42,6 +43,8 @@ class _Backend(BaseBackend):
         place = {"account": account_id, "region": region_name, "partition": self.partition}
         self.components = ComponentStore(**place)
         self.deployments = DeploymentStore(**place)
+        self.answers: dict[str, dict[str, Any]] = {}
+        """By client token, which tells that a call is made again."""
 
 
 _backends = BackendDict(_Backend, "greengrassv2")
@@ -63,7 +66,9 @@ class _Response(BaseResponse):
         if recipe is None:
             raise Invalid("Exactly one of inlineRecipe and lambdaFunction must be given.")
         content = recipe.encode() if isinstance(recipe, str) else bytes(recipe)
-        made = self.backend.components.create(content, tags=self._get_param("tags") or {})
+        made = self._once(
+            lambda: self.backend.components.create(content, tags=self._get_param("tags") or {})
+        )
         # The service has not looked at it yet; a moment later it is deployable.
         status = {**made["status"], "componentState": "REQUESTED"}
         return _answer(made, "arn componentName componentVersion creationTimestamp", status=status)
@@ -126,7 +131,9 @@ class _Response(BaseResponse):
             "tags",
         )
         wanted = {name: self._get_param(name) for name in names}
-        made = self.backend.deployments.create(wanted, components=self.backend.components)
+        made = self._once(
+            lambda: self.backend.deployments.create(wanted, components=self.backend.components)
+        )
         return _answer(made, "deploymentId iotJobArn iotJobId")
 
     def get_deployment(self) -> ActionResult:
@@ -156,7 +163,11 @@ class _Response(BaseResponse):
 
     def list_core_devices(self) -> ActionResult:
         names = self.backend.deployments.things_of(self._get_param("thingGroupArn"))
-        return self._page("coreDevices", [_core_device(name) for name in names])
+        found = [_core_device(name) for name in names]
+        for member in ("status", "runtime"):
+            if (wanted := self._get_param(member)) is not None:
+                found = [device for device in found if device[member] == wanted]
+        return self._page("coreDevices", found)
 
     def get_core_device(self) -> ActionResult:
         name = self._get_param("coreDeviceThingName")
@@ -178,6 +189,15 @@ class _Response(BaseResponse):
             tags.pop(key, None)
         return EmptyResult()
 
+    def _once(self, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        token = self._get_param("clientToken")
+        if token is None:
+            return make()
+        answers = self.backend.answers
+        if token not in answers:
+            answers[token] = make()
+        return answers[token]
+
     def _tagged(self) -> dict[str, Any]:
         arn = self._get_param("resourceArn")
         if ":deployments:" in arn:
@@ -190,7 +210,10 @@ class _Response(BaseResponse):
 
     def _page(self, member: str, listed: list[dict[str, Any]]) -> ActionResult:
         size = int(self._get_param("maxResults") or _PAGE)
-        start = int(self._get_param("nextToken") or 0)
+        token = self._get_param("nextToken") or "0"
+        if not token.isdecimal():
+            raise Invalid("Invalid nextToken.")
+        start = int(token)
         rest = start + size
         return ActionResult(
             {

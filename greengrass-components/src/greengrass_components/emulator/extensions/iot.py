@@ -1,20 +1,16 @@
-"""IoT: tags of everything that has them, provisioning templates, certificates by request.
+"""IoT: tags of everything that has them, and provisioning templates.
 
 Templates are kept and given back; nothing is provisioned by them here.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from greengrass_components.emulator.extensions.tags import tag_new, tags_of
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 __all__ = ["extend_iot"]
 
@@ -42,62 +38,9 @@ class _Template(msgspec.Struct):
 
 
 def extend_iot() -> None:
-    """Add tags and provisioning templates; certify the key of whoever asks."""
-    _extend_certificates()
+    """Add tags and provisioning templates."""
     _extend_tags()
     _extend_templates()
-
-
-def _extend_certificates() -> None:
-    from moto.iot.exceptions import InvalidRequestException
-    from moto.iot.models import IoTBackend
-
-    def create_certificate_from_csr_pem(backend: Any, csr: str) -> str:
-        authority = vars(backend).setdefault("edgewise_authority", _new_authority())
-        try:
-            return _certify(csr, authority)
-        except ValueError as error:
-            raise InvalidRequestException("The certificate signing request is invalid.") from error
-
-    def create_certificate_from_csr(backend: Any, csr: str, set_as_active: bool) -> Any:
-        pem = backend.create_certificate_from_csr_pem(csr)
-        return backend.register_certificate(
-            pem, ca_certificate_pem=None, set_as_active=set_as_active, status="INACTIVE"
-        )
-
-    for method in (create_certificate_from_csr_pem, create_certificate_from_csr):
-        setattr(IoTBackend, method.__name__, method)
-
-
-def _new_authority() -> EllipticCurvePrivateKey:
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-def _certify(csr: str, authority: EllipticCurvePrivateKey) -> str:
-    """Return a certificate for the key of a request, in PEM; ValueError if it cannot be read."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    request = x509.load_pem_x509_csr(csr.encode())
-    if not request.is_signature_valid:
-        raise ValueError("whoever asks does not hold the key")
-    now = datetime.now(UTC)
-    issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "emulated AWS IoT")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(request.subject)
-        .issuer_name(issuer)
-        .public_key(request.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=2))
-        # As long as those of AWS IoT.
-        .not_valid_after(datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC))
-        .sign(authority, hashes.SHA256())
-    )
-    return certificate.public_bytes(Encoding.PEM).decode()
 
 
 def _extend_tags() -> None:

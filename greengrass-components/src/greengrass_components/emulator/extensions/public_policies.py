@@ -63,7 +63,7 @@ def extend_public_policies() -> None:
                 "User is not authorized to perform: s3:PutBucketPolicy because public policies "
                 "are blocked by the BlockPublicPolicy block public access setting.",
             )
-        put(backend, bucket_name, policy)
+        put(backend, bucket_name, text.encode())
 
     setattr(S3Backend, "put_bucket_policy", put_bucket_policy)  # noqa: B010 - moto's type differs
 

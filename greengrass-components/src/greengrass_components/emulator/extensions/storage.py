@@ -78,7 +78,8 @@ def _extend_deletions() -> None:
         import xmltodict
         from flask import g
 
-        listed = xmltodict.parse(response.body, force_list=("Object",), strip_whitespace=False)
+        # As moto itself reads it.
+        listed: Any = xmltodict.parse(response.body, force_list=("Object",), strip_whitespace=False)
         # moto asks for one object after the other, and does not say of which version.
         g.edgewise_deletions = iter((listed["Delete"] or {}).get("Object", []))
         return delete(response, bucket_name, authenticated)
@@ -147,8 +148,7 @@ def _versioned(action: str) -> str:
     from flask import g, request
 
     if "edgewise_deletions" in g:
-        version = next(g.edgewise_deletions, {}).get("VersionId")
-        return "s3:DeleteObjectVersion" if version else action
+        return "s3:DeleteObjectVersion" if next(g.edgewise_deletions).get("VersionId") else action
     # moto names the action after the HTTP method.
     if action in {"s3:DeleteObject", "s3:GetObject", "s3:HeadObject"}:
         action = action.replace("Head", "Get")

@@ -77,7 +77,7 @@ def _decoded(text: str) -> bytes | None:
 
 
 def _crc32c(body: bytes) -> bytes:
-    from awscrt.checksums import crc32c
+    from awscrt.checksums import crc32c  # type: ignore[import-untyped]
 
     return int(crc32c(body)).to_bytes(4, "big")
 
