@@ -37,7 +37,6 @@ locals {
         Principal = { Service = "logs.${var.region}.amazonaws.com" }
         Action = [
           "kms:Decrypt",
-          "kms:DescribeKey",
           "kms:Encrypt",
           "kms:GenerateDataKey*",
           "kms:ReEncrypt*",

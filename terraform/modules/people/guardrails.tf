@@ -81,6 +81,8 @@ locals {
       Sid    = "NothingAboveTheStack"
       Effect = "Deny"
       Action = [
+        "account:*",
+        "organizations:*",
         "sso:Attach*",
         "sso:Create*",
         "sso:Delete*",

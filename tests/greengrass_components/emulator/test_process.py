@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 
 from greengrass_components.emulator import Emulator, find_emulator, start_emulator
 from greengrass_components.errors import EmulatorError
@@ -25,7 +24,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         yield running
 
 
-def client(emulator: Emulator, service: Literal["iot", "s3", "sts"]) -> Any:
+def client(emulator: Emulator, service: Literal["sts"]) -> Any:
     return boto3.client(
         service,
         endpoint_url=emulator.endpoint,
@@ -127,90 +126,3 @@ class TestRunning:
 
         assert str(tmp_path / "emulator.log") in raised.value.message
         assert find_emulator(tmp_path) is None
-
-
-def policy(bucket: str, *conditions: dict[str, Any], effect: str = "Deny") -> str:
-    statements = [
-        {
-            "Effect": effect,
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
-            **({"Condition": condition} if condition else {}),
-        }
-        for condition in conditions
-    ]
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
-
-
-class TestBucketPolicies:
-    @pytest.fixture
-    def s3(self, emulator: Emulator) -> Iterator[Any]:
-        s3 = client(emulator, "s3")
-        s3.create_bucket(
-            Bucket="policies", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-        )
-        s3.put_object(Bucket="policies", Key="one", Body=b"1")
-
-        yield s3
-        s3.delete_bucket_policy(Bucket="policies")
-        s3.delete_object(Bucket="policies", Key="one")
-        s3.delete_bucket(Bucket="policies")
-        s3.close()
-
-    @pytest.mark.parametrize("insecure", ["false", ["false"], False])
-    def test_a_refusal_of_calls_without_tls_lets_calls_pass(self, s3: Any, insecure: Any) -> None:
-        condition = {"Bool": {"aws:SecureTransport": insecure}}
-        s3.put_bucket_policy(Bucket="policies", Policy=policy("policies", condition))
-
-        s3.put_object(Bucket="policies", Key="one", Body=b"2")
-
-        assert s3.get_object(Bucket="policies", Key="one")["Body"].read() == b"2"
-
-    @pytest.mark.parametrize("condition", [{}, {"Bool": {"aws:SecureTransport": "true"}}])
-    def test_a_refusal_that_holds_for_secure_calls_refuses(self, s3: Any, condition: Any) -> None:
-        s3.put_bucket_policy(Bucket="policies", Policy=policy("policies", condition))
-
-        with pytest.raises(ClientError, match="403"):
-            s3.get_object(Bucket="policies", Key="one")
-
-    def test_every_statement_is_looked_at(self, s3: Any) -> None:
-        conditions = [{"Bool": {"aws:SecureTransport": "false"}}, {}]
-        s3.put_bucket_policy(Bucket="policies", Policy=policy("policies", *conditions))
-
-        with pytest.raises(ClientError, match="403"):
-            s3.get_object(Bucket="policies", Key="one")
-
-
-class TestRoleAliasTags:
-    @pytest.fixture
-    def iot(self, emulator: Emulator) -> Iterator[Any]:
-        iot = client(emulator, "iot")
-        iot.create_role_alias(
-            roleAlias="alias",
-            roleArn="arn:aws:iam::123456789012:role/role",
-            tags=[{"Key": "Team", "Value": "devices"}],
-        )
-        yield iot
-        iot.delete_role_alias(roleAlias="alias")
-        iot.close()
-
-    @pytest.fixture
-    def arn(self, iot: Any) -> str:
-        alias: str = iot.describe_role_alias(roleAlias="alias")["roleAliasDescription"][
-            "roleAliasArn"
-        ]
-        return alias
-
-    def test_tags_of_the_creation_are_kept(self, iot: Any, arn: str) -> None:
-        tags = iot.list_tags_for_resource(resourceArn=arn)["tags"]
-
-        assert tags == [{"Key": "Team", "Value": "devices"}]
-
-    def test_tags_can_be_changed_and_removed(self, iot: Any, arn: str) -> None:
-        iot.tag_resource(resourceArn=arn, tags=[{"Key": "Stage", "Value": "test"}])
-        iot.untag_resource(resourceArn=arn, tagKeys=["Team"])
-
-        tags = iot.list_tags_for_resource(resourceArn=arn)["tags"]
-
-        assert tags == [{"Key": "Stage", "Value": "test"}]

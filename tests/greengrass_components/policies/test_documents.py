@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from greengrass_components.errors import PolicyError
-from greengrass_components.policies.documents import collect_documents, managed_resources
+from greengrass_components.policies.documents import collect_documents
 
 State = dict[str, Any]
 Resources = list[dict[str, Any]]
@@ -24,35 +24,6 @@ def find(resources: Resources, kind: str, name: str = "this") -> dict[str, Any]:
         one["values"] for one in resources if one["address"] == f"{kind}.{name}"
     )
     return values
-
-
-def test_resources_of_all_modules_are_found_and_data_sources_are_not(
-    state: Make, resources: Resources
-) -> None:
-    resources[-1]["mode"] = "data"
-    found = [resource.address for resource in managed_resources(state())]
-    assert found == [one["address"] for one in resources[:-1]]
-
-
-def test_an_empty_state_is_no_stack() -> None:
-    with pytest.raises(PolicyError, match="no key with the tags"):
-        collect_documents({"format_version": "1.0"})
-
-
-def test_things_are_named_without_the_name_of_the_stack(state: Make) -> None:
-    names = collect_documents(state()).names
-    assert names["stack"] == "edgewise-dev"
-    assert names["environment"] == "dev"
-    assert names["account"] == ACCOUNT
-    assert names["region"] == "eu-central-1"
-    assert names["bucket.intents-raw"] == "arn:aws:s3:::slm-intents-raw-dev"
-    assert names["bucket.model-artifacts"] == "arn:aws:s3:::slm-model-artifacts-dev"
-    assert names["bucket.terraform-state"] == "arn:aws:s3:::slm-terraform-state-dev"
-    assert names["key.data"].endswith(":key/0b8c")
-    assert names["role.reader"] == READER
-    assert names["managed_policy.guardrails"].endswith(":policy/edgewise-dev-guardrails")
-    assert names["repository"] == "me/house"
-    assert names["provider.token.actions.githubusercontent.com"].startswith("arn:aws:iam::")
 
 
 def test_a_role_has_its_policies_its_boundary_and_its_trust(state: Make) -> None:
@@ -197,30 +168,6 @@ def test_what_a_role_repeats_of_its_policies_is_known(
             collect_documents(state())
 
 
-def test_two_things_of_one_name_are_refused(state: Make, resources: Resources) -> None:
-    alias = find(resources, "aws_kms_alias")
-    second = {
-        **find(resources, "aws_kms_key"),
-        "arn": "arn:aws:kms:eu-central-1:1:key/2",
-        "key_id": "2",
-    }
-    for kind, values in (
-        ("aws_kms_key", second),
-        ("aws_kms_alias", {**alias, "target_key_id": "2"}),
-    ):
-        resources.append(
-            {"address": f"{kind}.x", "mode": "managed", "type": kind, "values": values}
-        )
-    with pytest.raises(PolicyError, match=r"two things of the state are called key\.data"):
-        collect_documents(state())
-
-
-def test_a_thing_that_an_apply_did_not_finish_is_refused(state: Make, resources: Resources) -> None:
-    find(resources, "aws_iot_policy", "device")["arn"] = ""
-    with pytest.raises(PolicyError, match=r"iot_policy\.device has no ARN"):
-        collect_documents(state())
-
-
 def test_a_policy_that_is_not_understood_is_refused_with_its_name(
     state: Make, resources: Resources
 ) -> None:
@@ -231,9 +178,7 @@ def test_a_policy_that_is_not_understood_is_refused_with_its_name(
         collect_documents(state())
 
 
-def test_a_stack_without_a_bucket_for_raw_intents_is_none(
-    state: Make, resources: Resources
-) -> None:
-    resources[:] = [one for one in resources if "intents-raw" not in one["address"]]
-    with pytest.raises(PolicyError, match="no bucket for raw intents"):
-        collect_documents(state())
+def test_who_may_take_on_a_role_names_the_repository_and_its_provider(state: Make) -> None:
+    names = collect_documents(state()).names
+    assert names["repository"] == "me/house"
+    assert names["provider.token.actions.githubusercontent.com"].startswith("arn:aws:iam::")

@@ -42,6 +42,7 @@ from greengrass_components.infrastructure.terraform import Terraform
 from greengrass_components.infrastructure.terraform_messages import first_error, json_messages
 from greengrass_components.policies.access import check_access
 from greengrass_components.policies.lint import lint_policies
+from greengrass_components.policies.names import managed_resources
 
 __all__ = ["CheckReport", "StackReport", "TestsReport", "check_configuration"]
 
@@ -278,19 +279,6 @@ def _out_of_date(state: Mapping[str, Any], picture: Path) -> Iterator[str]:
 
 def _typed(stack: str, _: object) -> str:
     return stack
-
-
-def managed_resources(state: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give every resource of a state that Terraform made, of all modules."""
-
-    def below(module: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        for resource in module.get("resources", []):
-            if resource["mode"] == "managed":
-                yield resource
-        for child in module.get("child_modules", []):
-            yield from below(child)
-
-    yield from below(state.get("values", {}).get("root_module", {}))
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from greengrass_components.emulator.extensions.alarms import extend_alarms
 from greengrass_components.emulator.extensions.budgets import extend_budgets
+from greengrass_components.emulator.extensions.certificates import extend_certificates
 from greengrass_components.emulator.extensions.functions import extend_functions
 from greengrass_components.emulator.extensions.iot import extend_iot
 from greengrass_components.emulator.extensions.keys import extend_keys
@@ -27,6 +28,7 @@ def extend_moto() -> None:
 
     extend_alarms()
     extend_budgets()
+    extend_certificates()
     extend_functions()
     extend_greengrass()
     extend_iot()

@@ -177,17 +177,17 @@ class ComponentStore:
             raise Invalid(f"The recipe is larger than {_RECIPE_BYTES} bytes.")
         content = _parse(recipe)
         try:
-            recipe = msgspec.convert(content, _Recipe)
+            read = msgspec.convert(content, _Recipe)
         except msgspec.ValidationError as error:
             raise Invalid(f"Invalid recipe: {error}") from error
-        name, version = recipe.component_name, recipe.component_version
+        name, version = read.component_name, read.component_version
         if not _NAME.fullmatch(name) or name.startswith(_PUBLIC_PREFIX):
             raise Invalid(f"Invalid recipe: ComponentName [{name}] is not allowed")
         if len(version) > _VERSION_LENGTH or not _VERSION.fullmatch(version):
             raise Invalid(f"Invalid recipe: ComponentVersion [{version}] is not a semantic version")
-        if not (recipe.manifests or recipe.lifecycle):
+        if not (read.manifests or read.lifecycle):
             raise Invalid("Invalid recipe: at least one manifest is needed")
-        for manifest in recipe.manifests:
+        for manifest in read.manifests:
             names = [urlsplit(entry.uri).path.rpartition("/")[2] for entry in manifest.artifacts]
             if len(set(names)) != len(names):
                 raise Invalid("Invalid recipe: two artifacts of one manifest have the same name")

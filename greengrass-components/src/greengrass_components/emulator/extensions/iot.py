@@ -1,14 +1,9 @@
-"""IoT: tags of everything that has them, and provisioning templates.
-
-Templates are kept and given back; nothing is provisioned by them here.
-"""
+"""IoT: tags of everything that has them."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import parse_qsl
-
-import msgspec
 
 from greengrass_components.emulator.extensions.tags import tag_new, tags_of
 
@@ -25,25 +20,8 @@ _TAGGED = {
 }
 
 
-class _Template(msgspec.Struct):
-    name: str
-    arn: str
-    description: str
-    role: str
-    enabled: bool
-    kind: str
-    hook: dict[str, Any] | None
-    bodies: dict[int, str]
-    default: int
-
-
 def extend_iot() -> None:
-    """Add tags and provisioning templates."""
-    _extend_tags()
-    _extend_templates()
-
-
-def _extend_tags() -> None:
+    """Keep tags, of which moto has none for most."""
     from moto.core.responses import ActionResult
     from moto.iot.responses import IoTResponse
 
@@ -92,121 +70,4 @@ def _extend_tags() -> None:
         return ActionResult({})
 
     for method in (create_topic_rule, list_tags_for_resource, tag_resource, untag_resource):
-        setattr(IoTResponse, method.__name__, method)
-
-
-def _extend_templates() -> None:
-    from moto.core.responses import ActionResult
-    from moto.iot.exceptions import ResourceAlreadyExistsException, ResourceNotFoundException
-    from moto.iot.responses import IoTResponse
-
-    def kept(response: Any) -> dict[str, _Template]:
-        templates: dict[str, _Template] = vars(response.iot_backend).setdefault(
-            "edgewise_templates", {}
-        )
-        return templates
-
-    def named(response: Any) -> _Template:
-        found = kept(response).get(response._get_param("templateName"))  # noqa: SLF001
-        if found is None:
-            raise ResourceNotFoundException("Template not found")
-        return found
-
-    def create_provisioning_template(response: Any) -> ActionResult:
-        get = response._get_param  # noqa: SLF001
-        name = get("templateName")
-        place = f"{response.region}:{response.current_account}"
-        arn = f"arn:{response.partition}:iot:{place}:provisioningtemplate/{name}"
-        if name in kept(response):
-            raise ResourceAlreadyExistsException("Template already exists", name, arn)
-        kept(response)[name] = _Template(
-            name=name,
-            arn=arn,
-            description=get("description") or "",
-            role=get("provisioningRoleArn"),
-            enabled=bool(get("enabled")),
-            kind=get("type") or "FLEET_PROVISIONING",
-            hook=get("preProvisioningHook"),
-            bodies={1: get("templateBody")},
-            default=1,
-        )
-        tag_new(response.iot_backend, arn, get("tags") or [])
-        return ActionResult({"templateArn": arn, "templateName": name, "defaultVersionId": 1})
-
-    def describe_provisioning_template(response: Any) -> ActionResult:
-        found = named(response)
-        return ActionResult(
-            {
-                "templateArn": found.arn,
-                "templateName": found.name,
-                "description": found.description,
-                "defaultVersionId": found.default,
-                "templateBody": found.bodies[found.default],
-                "enabled": found.enabled,
-                "provisioningRoleArn": found.role,
-                "preProvisioningHook": found.hook,
-                "type": found.kind,
-            }
-        )
-
-    def list_provisioning_templates(response: Any) -> ActionResult:
-        listed = [
-            {
-                "templateArn": found.arn,
-                "templateName": found.name,
-                "description": found.description,
-                "enabled": found.enabled,
-                "type": found.kind,
-            }
-            for _, found in sorted(kept(response).items())
-        ]
-        return ActionResult({"templates": listed})
-
-    def update_provisioning_template(response: Any) -> ActionResult:
-        found, get = named(response), response._get_param  # noqa: SLF001
-        if (version := get("defaultVersionId")) is not None:
-            if int(version) not in found.bodies:
-                raise ResourceNotFoundException("Template version not found")
-            found.default = int(version)
-        found.description = found.description if get("description") is None else get("description")
-        found.enabled = found.enabled if get("enabled") is None else bool(get("enabled"))
-        found.role = get("provisioningRoleArn") or found.role
-        found.hook = get("preProvisioningHook") or found.hook
-        if get("removePreProvisioningHook"):
-            found.hook = None
-        return ActionResult({})
-
-    def delete_provisioning_template(response: Any) -> ActionResult:
-        del kept(response)[named(response).name]
-        return ActionResult({})
-
-    def create_provisioning_template_version(response: Any) -> ActionResult:
-        found, get = named(response), response._get_param  # noqa: SLF001
-        version = max(found.bodies) + 1
-        found.bodies[version] = get("templateBody")
-        if get("setAsDefault"):
-            found.default = version
-        return ActionResult(
-            {
-                "templateArn": found.arn,
-                "templateName": found.name,
-                "versionId": version,
-                "isDefaultVersion": found.default == version,
-            }
-        )
-
-    def delete_provisioning_template_version(response: Any) -> ActionResult:
-        found = named(response)
-        found.bodies.pop(int(response._get_param("versionId")), None)  # noqa: SLF001
-        return ActionResult({})
-
-    for method in (
-        create_provisioning_template,
-        describe_provisioning_template,
-        list_provisioning_templates,
-        update_provisioning_template,
-        delete_provisioning_template,
-        create_provisioning_template_version,
-        delete_provisioning_template_version,
-    ):
         setattr(IoTResponse, method.__name__, method)

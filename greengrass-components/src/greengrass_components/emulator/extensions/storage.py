@@ -75,7 +75,7 @@ def _extend_deletions() -> None:
     delete = S3Response._bucket_response_delete_keys  # noqa: SLF001
 
     def delete_keys(response: Any, bucket_name: str, authenticated: bool = True) -> Any:
-        import xmltodict
+        import xmltodict  # type: ignore[import-untyped]
         from flask import g
 
         # As moto itself reads it.
