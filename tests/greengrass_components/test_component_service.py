@@ -23,8 +23,8 @@ from greengrass_components.component_service import (
     ComponentService,
     ComponentVersion,
     DeploymentContent,
-    InMemoryComponentService,
 )
+from greengrass_components.component_service_in_memory import InMemoryComponentService
 from greengrass_components.emulator import start_emulator
 from greengrass_components.errors import (
     AccessDeniedError,

@@ -15,8 +15,8 @@ from greengrass_components.component import BuiltComponent
 from greengrass_components.component_service import (
     Deployment,
     DeploymentContent,
-    InMemoryComponentService,
 )
+from greengrass_components.component_service_in_memory import InMemoryComponentService
 from greengrass_components.config import DEFAULTS
 from greengrass_components.deploy import (
     Change,

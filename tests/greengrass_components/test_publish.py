@@ -18,7 +18,8 @@ from edge_runtime.artifact import produce_artifact
 from edge_runtime.errors import ArtifactError
 from greengrass_components.cloud import InMemoryCloud
 from greengrass_components.component import BuiltComponent
-from greengrass_components.component_service import ComponentVersion, InMemoryComponentService
+from greengrass_components.component_service import ComponentVersion
+from greengrass_components.component_service_in_memory import InMemoryComponentService
 from greengrass_components.errors import (
     BucketMissingError,
     NotDeployableError,

@@ -1,24 +1,22 @@
 """The door to AWS IoT Greengrass v2: component versions, and deployments to thing groups.
 
-One port, boto3 behind it, and a fake in memory for tests and trials. What a deployment
-holds stays in the words of the API, so that nothing is lost of what others put there.
+One port, boto3 behind it; ``component_service_in_memory`` is a fake for tests and trials. What a
+deployment holds stays in the words of the API, so that nothing is lost of what others put there.
 
 Source of names and values: AWS IoT Greengrass V2 API, 2020-11-30.
 """
 
 from __future__ import annotations
 
-import base64
 import functools
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import msgspec
 
 from greengrass_components.aws_errors import error_code, translating_aws_errors
-from greengrass_components.cloud import Cloud, refusal
+from greengrass_components.cloud import refusal
 from greengrass_components.errors import CloudError, DeployError, DeploymentConflictError
 from greengrass_components.infrastructure.account import Caller, find_caller
 
@@ -29,7 +27,10 @@ __all__ = [
     "Deployment",
     "DeploymentContent",
     "DeploymentSummary",
-    "InMemoryComponentService",
+    "newest_first",
+    "no_component",
+    "no_deployment",
+    "no_target",
 ]
 
 _MISSING = frozenset({"ResourceNotFoundException"})
@@ -205,7 +206,7 @@ class AwsComponentService:
         wanted = {"arn": self._arn(name, version), "recipeOutputFormat": "JSON"}
         found = self._call("get_component", wanted, what=what)
         if found is None:
-            raise _no_component(name, version)
+            raise no_component(name, version)
         try:
             return msgspec.json.decode(found["recipe"], type=dict[str, Any])
         except msgspec.DecodeError as error:
@@ -244,14 +245,14 @@ class AwsComponentService:
             )
             for item in found
         )
-        return tuple(sorted(summaries, key=_newest_first))
+        return tuple(sorted(summaries, key=newest_first))
 
     def get_deployment(self, deployment_id: str) -> Deployment:
         """Return a deployment whole; see ``ComponentService``."""
         what = f"deployment {deployment_id}"
         found = self._call("get_deployment", {"deploymentId": deployment_id}, what=what)
         if found is None:
-            raise _no_deployment(deployment_id)
+            raise no_deployment(deployment_id)
         return Deployment(
             deployment_id=found["deploymentId"],
             target_arn=found["targetArn"],
@@ -282,14 +283,14 @@ class AwsComponentService:
         given = {name: value for name, value in wanted.items() if value}
         created = self._call("create_deployment", given, what=f"a deployment to {target_arn}")
         if created is None:
-            raise _no_target(target_arn)
+            raise no_target(target_arn)
         return str(created["deploymentId"])
 
     def cancel_deployment(self, deployment_id: str) -> None:
         """Stop a roll-out; see ``ComponentService``."""
         what = f"deployment {deployment_id}"
         if self._call("cancel_deployment", {"deploymentId": deployment_id}, what=what) is None:
-            raise _no_deployment(deployment_id)
+            raise no_deployment(deployment_id)
 
     def _arn(self, name: str, version: str) -> str:
         owner = self._owner
@@ -327,133 +328,8 @@ class AwsComponentService:
         return answer
 
 
-class InMemoryComponentService:
-    """Greengrass of dictionaries, with the promises of ``ComponentService``."""
-
-    def __init__(
-        self,
-        *,
-        cloud: Cloud | None = None,
-        states: Sequence[str] = ("DEPLOYABLE",),
-        thing_groups: Sequence[str] | None = None,
-    ) -> None:
-        """Start with nothing.
-
-        Args:
-            cloud: where artifacts are read from when a version is created, to keep their
-                digests as AWS does; left out, artifacts are not looked at.
-            states: what each new version says of itself, one look after the other.
-            thing_groups: ARNs of those that there are; left out, every one is.
-        """
-        self.recipes: dict[tuple[str, str], dict[str, Any]] = {}
-        """Recipe by component name and version."""
-        self.reasons: tuple[str, ...] = ()
-        """Said of every version that is asked for."""
-        self.deployments: list[Deployment] = []
-        """Every deployment, in the order of their making."""
-        self._cloud = cloud
-        self._states = tuple(states)
-        self._thing_groups = thing_groups
-        self._looks: dict[tuple[str, str], int] = {}
-
-    def find_component(self, name: str, version: str) -> ComponentVersion | None:
-        """Return what is known of a version; see ``ComponentService``."""
-        key = (name, version)
-        if key not in self.recipes:
-            return None
-        look = self._looks.get(key, 0)
-        self._looks[key] = look + 1
-        state = self._states[min(look, len(self._states) - 1)]
-        return ComponentVersion(name, version, state=state, reasons=self.reasons)
-
-    def read_recipe(self, name: str, version: str) -> dict[str, Any]:
-        """Return the recipe of a version; see ``ComponentService``."""
-        try:
-            return self.recipes[name, version]
-        except KeyError as error:
-            raise _no_component(name, version) from error
-
-    def create_component(self, recipe: bytes) -> bool:
-        """Create the version that a recipe describes; see ``ComponentService``."""
-        document = json.loads(recipe)
-        key = (document["ComponentName"], document["ComponentVersion"])
-        if key in self.recipes:
-            return False
-        for manifest in document["Manifests"]:
-            for artifact in manifest.get("Artifacts", []):
-                self._add_digest(artifact)
-        self.recipes[key] = document
-        return True
-
-    def list_deployments(
-        self, target_arn: str, *, latest_only: bool = False
-    ) -> tuple[DeploymentSummary, ...]:
-        """Return the deployments of a target; see ``ComponentService``."""
-        own = [item for item in self.deployments if item.target_arn == target_arn]
-        return tuple(
-            DeploymentSummary(
-                deployment_id=item.deployment_id,
-                target_arn=target_arn,
-                revision=item.revision,
-                status=item.status,
-                name=item.content.name,
-                is_latest=item is own[-1],
-            )
-            for item in reversed(own[-1:] if latest_only else own)
-        )
-
-    def get_deployment(self, deployment_id: str) -> Deployment:
-        """Return a deployment whole; see ``ComponentService``."""
-        for item in self.deployments:
-            if item.deployment_id == deployment_id:
-                return item
-        raise _no_deployment(deployment_id)
-
-    def create_deployment(self, target_arn: str, content: DeploymentContent) -> str:
-        """Make the next revision of a target; see ``ComponentService``."""
-        if self._thing_groups is not None and target_arn not in self._thing_groups:
-            raise _no_target(target_arn)
-        own = {k: v for k, v in content.components.items() if not k.startswith("aws.greengrass.")}
-        for name, item in own.items():
-            self.read_recipe(name, item["componentVersion"])
-        before = [item for item in self.deployments if item.target_arn == target_arn]
-        if before and before[-1].status == "ACTIVE":
-            self._set_status(before[-1], "INACTIVE")
-        number = len(self.deployments) + 1
-        made = Deployment(
-            deployment_id=f"deployment-{number}",
-            target_arn=target_arn,
-            revision=str(len(before) + 1),
-            status="ACTIVE",
-            job_id=f"job-{number}",
-            content=content,
-        )
-        self.deployments.append(made)
-        return made.deployment_id
-
-    def cancel_deployment(self, deployment_id: str) -> None:
-        """Stop a roll-out; see ``ComponentService``."""
-        found = self.get_deployment(deployment_id)
-        if found.status != "ACTIVE":
-            raise DeploymentConflictError(f"deployment {deployment_id} is not under way")
-        self._set_status(found, "CANCELED")
-
-    def _add_digest(self, artifact: dict[str, Any]) -> None:
-        if self._cloud is None:
-            return
-        bucket, _, key = artifact["Uri"].removeprefix("s3://").partition("/")
-        digest = hashlib.sha256()
-        for chunk in self._cloud.read_object(bucket=bucket, key=key):
-            digest.update(chunk)
-        artifact["Digest"] = base64.b64encode(digest.digest()).decode()
-        artifact["Algorithm"] = "SHA-256"
-
-    def _set_status(self, deployment: Deployment, status: str) -> None:
-        index = self.deployments.index(deployment)
-        self.deployments[index] = msgspec.structs.replace(deployment, status=status)
-
-
-def _newest_first(item: DeploymentSummary) -> tuple[bool, int]:
+def newest_first(item: DeploymentSummary) -> tuple[bool, int]:
+    """Return what sorts deployments, the latest first."""
     return not item.is_latest, -int(item.revision) if item.revision.isdigit() else 0
 
 
@@ -480,7 +356,8 @@ def _explained(error: Any, what: str) -> Exception | None:
     return refusal(error, what=what)
 
 
-def _no_component(name: str, version: str) -> CloudError:
+def no_component(name: str, version: str) -> CloudError:
+    """Return the error for a version that is not there."""
     return CloudError(
         f"there is no component {name} {version}; publish it with component.publish",
         name=name,
@@ -488,14 +365,16 @@ def _no_component(name: str, version: str) -> CloudError:
     )
 
 
-def _no_deployment(deployment_id: str) -> DeployError:
+def no_deployment(deployment_id: str) -> DeployError:
+    """Return the error for a deployment that is not there."""
     return DeployError(
         f"there is no deployment {deployment_id}; component.deployments lists those that are",
         deployment_id=deployment_id,
     )
 
 
-def _no_target(target_arn: str) -> DeployError:
+def no_target(target_arn: str) -> DeployError:
+    """Return the error for a target that is not there."""
     return DeployError(
         f"there is no thing group {target_arn}; make it with infra.apply", target_arn=target_arn
     )

@@ -13,6 +13,9 @@ from greengrass_components.emulator.extensions.functions import extend_functions
 from greengrass_components.emulator.extensions.iot import extend_iot
 from greengrass_components.emulator.extensions.keys import extend_keys
 from greengrass_components.emulator.extensions.people import extend_people
+from greengrass_components.emulator.extensions.provisioning_templates import (
+    extend_provisioning_templates,
+)
 from greengrass_components.emulator.extensions.public_policies import extend_public_policies
 from greengrass_components.emulator.extensions.storage import extend_storage
 from greengrass_components.emulator.extensions.trails import extend_trails
@@ -34,6 +37,7 @@ def extend_moto() -> None:
     extend_iot()
     extend_keys()
     extend_people()
+    extend_provisioning_templates()
     extend_public_policies()
     extend_storage()
     extend_trails()
