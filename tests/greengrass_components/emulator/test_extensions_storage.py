@@ -5,8 +5,8 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import boto3
@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from greengrass_components.emulator import Emulator, start_emulator
 
-REGION = "eu-central-1"
+REGION: Final = "eu-central-1"
 KEY = f"arn:aws:kms:{REGION}:123456789012:key/the-right-one"
 numbers = itertools.count(1)
 
@@ -26,16 +26,19 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         yield running
 
 
-def client(emulator: Emulator, service: Literal["iam", "s3", "sts"], **credentials: str) -> Any:
+def client(
+    emulator: Emulator,
+    service: Literal["iam", "s3", "sts"],
+    credentials: Mapping[str, str] | None = None,
+) -> Any:
+    given = credentials or {"AccessKeyId": "emulator", "SecretAccessKey": "emulator"}
     return boto3.client(
         service,
         endpoint_url=emulator.endpoint,
         region_name=REGION,
-        **{
-            "aws_access_key_id": "emulator",
-            "aws_secret_access_key": "emulator",
-            **credentials,
-        },
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given.get("SessionToken"),
     )
 
 
@@ -148,13 +151,7 @@ class TestCallers:
         name = f"role-{next(numbers)}"
         arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
         got = sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
-        s3 = client(
-            emulator,
-            "s3",
-            aws_access_key_id=got["AccessKeyId"],
-            aws_secret_access_key=got["SecretAccessKey"],
-            aws_session_token=got["SessionToken"],
-        )
+        s3 = client(emulator, "s3", got)
         yield arn, s3
         for one in (iam, sts, s3):
             one.close()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from greengrass_components.aws_errors import translating_aws_errors
+from greengrass_components.aws_errors import error_code, translating_aws_errors
 from greengrass_components.errors import TerraformFailedError
 from greengrass_components.infrastructure.account import Caller
 from greengrass_components.infrastructure.plan_review import PlannedResource, tags_of
@@ -84,10 +84,11 @@ def import_id(resource: PlannedResource, caller: Caller) -> str | None:
 def find_unnamed(
     resources: Sequence[PlannedResource], *, stack: str, caller: Caller
 ) -> dict[str, str]:
-    """Find what exists already although its name cannot clash.
+    """Find what exists already although no clash of names would tell in time.
 
-    Two keys would simply stand beside each other, and each is paid for every month. And the
-    versioning of a bucket cannot be written again: its policy forbids that to everybody.
+    Two keys would simply stand beside each other, and each is paid for every month. The
+    versioning of a bucket cannot be written again: its policy forbids that to everybody. And
+    when a function is there, the provider tries again for ten minutes before it says so.
 
     Args:
         resources: what a plan would create.
@@ -116,6 +117,9 @@ def find_unnamed(
                 status = session.client("s3").get_bucket_versioning(Bucket=bucket).get("Status")
                 if status == "Enabled":
                     found[one.address] = bucket
+            function = one.values.get("function_name")
+            if one.type == "aws_lambda_function" and _function_exists(session, function):
+                found[one.address] = str(function)
     return found
 
 
@@ -166,3 +170,15 @@ def _keys_of(stack: str, kms: Any) -> dict[str, str]:
             if {"TagKey": "Stack", "TagValue": stack} in tags:
                 found[key["Description"]] = key["KeyId"]
     return found
+
+
+def _function_exists(session: Any, name: Any) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        session.client("lambda").get_function(FunctionName=name)
+    except ClientError as error:
+        if error_code(error) == "ResourceNotFoundException":
+            return False
+        raise
+    return True

@@ -38,6 +38,8 @@ class DeploymentStore:
     def __init__(self, *, account: str, region: str, partition: str) -> None:
         self._account, self._region, self._partition = account, region, partition
         self._deployments: list[dict[str, Any]] = []
+        # The latest by target. A deletion gives no number back.
+        self._revisions: dict[str, int] = {}
 
     def create(self, wanted: dict[str, Any], *, components: ComponentStore) -> dict[str, Any]:
         """Keep a new revision for a target.
@@ -50,11 +52,11 @@ class DeploymentStore:
         self._check_target(target)
         for name, entry in (wanted.get("components") or {}).items():
             components.check_deployable(name, entry.get("componentVersion"))
-        earlier = [one for one in self._deployments if one["targetArn"] == target]
-        for one in earlier:
+        for one in self.listed(target=target, parent=None, latest_only=True):
             one["isLatestForTarget"] = False
             if one["deploymentStatus"] == "ACTIVE":
                 one["deploymentStatus"] = "INACTIVE"
+        self._revisions[target] = self._revisions.get(target, 0) + 1
         job = str(mock_random.uuid4())
         made = {
             **{key: wanted[key] for key in _KEPT if wanted.get(key) is not None},
@@ -64,7 +66,7 @@ class DeploymentStore:
             "iotJobArn": f"arn:{self._partition}:iot:{self._region}:{self._account}:job/{job}",
             "iotJobId": job,
             "isLatestForTarget": True,
-            "revisionId": str(len(earlier) + 1),
+            "revisionId": str(self._revisions[target]),
             "targetArn": target,
         }
         self._deployments.append(made)
