@@ -198,6 +198,13 @@ class TestRefusals:
         kms.enable_key(KeyId=call["KeyId"])
         assert kms.verify(**call, Message=MESSAGE, Signature=signature)["SignatureValid"] is True
 
+    def test_a_key_that_will_be_deleted_does_not_sign(self, kms: Any) -> None:
+        key = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
+        kms.schedule_key_deletion(KeyId=key["KeyId"], PendingWindowInDays=7)
+
+        with pytest.raises(kms.exceptions.KMSInvalidStateException, match="pending deletion"):
+            kms.sign(KeyId=key["KeyId"], Message=MESSAGE, SigningAlgorithm="ECDSA_SHA_256")
+
 
 class TestRotation:
     @pytest.fixture
@@ -231,3 +238,11 @@ class TestRotation:
 
         assert told["KeyRotationEnabled"] is False
         assert "RotationPeriodInDays" not in told
+
+    def test_a_key_that_signs_does_not_rotate(self, kms: Any, keys: dict[str, str]) -> None:
+        with pytest.raises(kms.exceptions.UnsupportedOperationException, match="ECC_NIST_P256"):
+            kms.enable_key_rotation(KeyId=keys["ECC_NIST_P256"])
+
+    def test_a_key_that_is_not_there_is_said(self, kms: Any) -> None:
+        with pytest.raises(kms.exceptions.NotFoundException):
+            kms.enable_key_rotation(KeyId="00000000-0000-0000-0000-000000000000")

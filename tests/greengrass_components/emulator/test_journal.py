@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
+import io
 import json
 import os
+import resource
 import signal
+import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
@@ -170,6 +176,94 @@ def test_looking_writes_nothing_down(folder: Path, monkeypatch: pytest.MonkeyPat
         assert (folder / "state/journal.jsonl").stat().st_size == size
 
 
+def test_a_reset_is_kept_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    emulator = started(folder, monkeypatch)
+    make_bucket("before")
+    boto3.client("s3").put_object(Bucket="before", Key="large", Body=bytes(10_000))
+    host = emulator.endpoint.removeprefix("http://")
+    connection = http.client.HTTPConnection(host, timeout=60)
+    connection.request("POST", "/moto-api/reset")
+    connection.getresponse().read()
+    connection.close()
+    make_bucket("after")
+    killed(emulator)
+
+    with started(folder, monkeypatch):
+        buckets = boto3.client("s3").list_buckets()["Buckets"]
+        assert [bucket["Name"] for bucket in buckets] == ["after"]
+    assert not (folder / "state/bodies").exists()
+
+
+def test_names_of_metadata_come_back_letter_by_letter(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator = started(folder, monkeypatch)
+    make_bucket("one")
+    key = "a b/ä+%2F"
+    metadata = {"with_underscore": "1", "with-dash": "2"}
+    boto3.client("s3").put_object(Bucket="one", Key=key, Body=b"x", Metadata=metadata)
+    killed(emulator)
+
+    with started(folder, monkeypatch):
+        assert boto3.client("s3").head_object(Bucket="one", Key=key)["Metadata"] == metadata
+
+
+def test_a_large_object_that_is_sent_in_parts_comes_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator = started(folder, monkeypatch)
+    make_bucket("one")
+    content = bytes(range(256)) * (40 << 10)
+    boto3.client("s3").upload_fileobj(io.BytesIO(content), "one", "large")
+    before = boto3.client("s3").head_object(Bucket="one", Key="large")
+    killed(emulator)
+
+    with started(folder, monkeypatch):
+        after = boto3.client("s3").get_object(Bucket="one", Key="large")
+        assert after["ETag"] == before["ETag"]
+        assert after["Body"].read() == content
+
+
+def test_keys_lie_in_the_state_so_nobody_else_may_read_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with started(folder, monkeypatch):
+        assert stat.S_IMODE((folder / "state").stat().st_mode) == 0o700
+
+
+def test_what_the_disk_has_no_room_for_is_refused_and_not_there_after_a_restart(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator = started(folder, monkeypatch)
+    make_bucket("one")
+    written = (folder / "state/journal.jsonl").stat().st_size
+    resource.prlimit(emulator.pid, resource.RLIMIT_FSIZE, (written + 100, written + 100))
+
+    for name in ("two", "three"):
+        with pytest.raises(ClientError, match="507"):
+            make_bucket(name)
+    killed(emulator)
+    assert "the disk is full" in (folder / "emulator.log").read_text()
+
+    with started(folder, monkeypatch):
+        buckets = boto3.client("s3").list_buckets()["Buckets"]
+        assert [bucket["Name"] for bucket in buckets] == ["one"]
+        make_bucket("two")
+
+
+def test_two_emulators_do_not_share_a_state(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with started(folder, monkeypatch) as first:
+        # As if both had been started at the same moment.
+        (folder / "emulator.json").rename(folder / "hidden")
+
+        with pytest.raises(EmulatorError, match="another emulator keeps its state"):
+            start_emulator(folder, keep_state=True)
+
+        (folder / "hidden").rename(folder / "emulator.json")
+        assert find_emulator(folder) is not None
+        assert first.keeps_state
+
+
 def test_without_being_asked_nothing_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     emulator = started(folder, monkeypatch, keep=False)
     make_bucket("one")
@@ -206,3 +300,39 @@ def test_a_state_that_cannot_be_used_is_said_and_left_alone(
         started(folder, monkeypatch)
 
     assert (folder / "state/journal.jsonl").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda state: drop_line(state / "journal.jsonl", 1), "call 1 is missing"),
+        (lambda state: overwrite(body_in(state), b"other"), "was changed"),
+        (lambda state: body_in(state).unlink(), "is missing"),
+    ],
+    ids=["a call is missing", "a body was changed", "a body is missing"],
+)
+def test_a_state_with_a_hole_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None], reason: str
+) -> None:
+    emulator = started(folder, monkeypatch)
+    make_bucket("one")
+    boto3.client("s3").put_object(Bucket="one", Key="large", Body=bytes(10_000))
+    killed(emulator)
+    damage(folder / "state")
+
+    with pytest.raises(EmulatorError, match=f"is damaged.*{reason}"):
+        started(folder, monkeypatch)
+
+
+def drop_line(path: Path, number: int) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:number] + lines[number + 1 :]))
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def body_in(state: Path) -> Path:
+    (path,) = (state / "bodies").iterdir()
+    return path

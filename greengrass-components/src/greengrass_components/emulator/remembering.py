@@ -1,16 +1,16 @@
-"""Sends what moto draws from outside its own random numbers through a journal: keys, salts."""
+"""Sends what moto draws from outside its own random numbers through a recorder: keys, salts."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from greengrass_components.emulator.journal import Journal
+from greengrass_components.emulator.recorder import Recorder
 
 __all__ = ["remember_in"]
 
 
-def remember_in(journal: Journal) -> None:
+def remember_in(recorder: Recorder) -> None:
     """Let keys, certificates and random bytes come back the same at a replay."""
     import moto.iot.models
     import moto.kms.models
@@ -19,21 +19,19 @@ def remember_in(journal: Journal) -> None:
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     for module in (moto.kms.models, moto.kms.utils, moto.s3.models):
-        vars(module)["os"] = _Remembering(os, urandom=_bytes_of(journal))
+        vars(module)["os"] = _Remembering(os, urandom=_bytes_of(recorder))
     vars(moto.kms.utils)["ec"] = _Remembering(
-        ec, generate_private_key=_key_of(journal, ec.generate_private_key)
+        ec, generate_private_key=_key_of(recorder, ec.generate_private_key)
     )
     remembered_rsa = _Remembering(
-        rsa, generate_private_key=_key_of(journal, rsa.generate_private_key)
+        rsa, generate_private_key=_key_of(recorder, rsa.generate_private_key)
     )
     for module in (moto.iot.models, moto.kms.utils):
         vars(module)["rsa"] = remembered_rsa
     _draw_backends_apart()
     backend = moto.iot.models.IoTBackend
-    for name in ("_generate_certificate_pem", "create_certificate_from_csr_pem"):
-        make = getattr(backend, name, None)
-        if make is not None:
-            setattr(backend, name, _text_of(journal, make))
+    certify = backend._generate_certificate_pem  # noqa: SLF001
+    setattr(backend, "_generate_certificate_pem", _text_of(recorder, certify))  # noqa: B010
 
 
 def _draw_backends_apart() -> None:
@@ -70,18 +68,18 @@ class _Remembering:
         return getattr(self._module, name)
 
 
-def _bytes_of(journal: Journal) -> Any:
-    return lambda number: journal.remember(lambda: os.urandom(number))
+def _bytes_of(recorder: Recorder) -> Any:
+    return lambda number: recorder.remember(lambda: os.urandom(number))
 
 
-def _text_of(journal: Journal, make: Any) -> Any:
+def _text_of(recorder: Recorder, make: Any) -> Any:
     def remembered(*arguments: Any, **options: Any) -> str:
-        return journal.remember(lambda: make(*arguments, **options).encode()).decode()
+        return recorder.remember(lambda: make(*arguments, **options).encode()).decode()
 
     return remembered
 
 
-def _key_of(journal: Journal, generate: Any) -> Any:
+def _key_of(recorder: Recorder, generate: Any) -> Any:
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
         NoEncryption,
@@ -95,6 +93,6 @@ def _key_of(journal: Journal, generate: Any) -> Any:
             content: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             return content
 
-        return load_pem_private_key(journal.remember(pem), password=None)
+        return load_pem_private_key(recorder.remember(pem), password=None)
 
     return remembered

@@ -14,8 +14,9 @@ from typing import Any
 
 from edge_runtime.errors import EdgeError
 from edge_runtime.storage import canonical_json, write_atomically
+from greengrass_components.emulator.calls import Application
 from greengrass_components.emulator.extensions import extend_moto
-from greengrass_components.emulator.journal import Application, Journal
+from greengrass_components.emulator.journal import Journal
 from greengrass_components.emulator.process import HOST, IDENTITY_PATH, Document
 
 __all__ = ["main"]
@@ -69,12 +70,13 @@ def _serve(*, document: Path, port: int, state: Path | None) -> None:
 
 
 def _kept(application: Application, state: Path) -> Application:
+    from greengrass_components.emulator.recorder import Recorder
     from greengrass_components.emulator.remembering import remember_in
 
-    journal = Journal(state)
-    remember_in(journal)
-    journal.replay(application)
-    return journal.wrap(application)
+    recorder = Recorder(Journal(state))
+    remember_in(recorder)
+    recorder.replay(application)
+    return recorder.wrap(application)
 
 
 def _with_identity(application: Application) -> Application:

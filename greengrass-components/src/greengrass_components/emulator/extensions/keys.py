@@ -36,6 +36,8 @@ def _extend_signatures() -> None:
         backend._KmsBackend__ensure_valid_sign_and_verify_key(key)  # noqa: SLF001
         algorithm = response._get_param("SigningAlgorithm")  # noqa: SLF001
         backend._KmsBackend__ensure_valid_signing_algorithm(key, algorithm)  # noqa: SLF001
+        if key.key_state == "PendingDeletion":
+            raise JsonRESTError("KMSInvalidStateException", f"{key.arn} is pending deletion.")
         if not key.enabled:
             raise JsonRESTError("DisabledException", f"{key.arn} is disabled.")
         return key
@@ -103,13 +105,21 @@ def _rules(response: Any, algorithm: str) -> tuple[Any, ...]:
 
 
 def _extend_rotation() -> None:
+    from moto.core.exceptions import JsonRESTError
     from moto.kms.responses import KmsResponse
 
     enable = KmsResponse.enable_key_rotation
 
     def enable_key_rotation(response: Any) -> str:
+        key_id = response._get_param("KeyId")  # noqa: SLF001
+        response._validate_cmk_id(key_id)  # noqa: SLF001
+        key = response.kms_backend.describe_key(key_id)
+        if key.key_spec != "SYMMETRIC_DEFAULT":
+            raise JsonRESTError(
+                "UnsupportedOperationException",
+                f"{key.arn} key spec is {key.key_spec} which is not valid for EnableKeyRotation.",
+            )
         result = enable(response)
-        key = response.kms_backend.describe_key(response._get_param("KeyId"))  # noqa: SLF001
         days = response._get_param("RotationPeriodInDays")  # noqa: SLF001
         key.edgewise_rotation_days = int(days or _ROTATION_DAYS)
         return result
