@@ -56,22 +56,28 @@ def make_bucket(name: str) -> None:
 
 
 def everything() -> dict[str, Any]:
-    """Read back one thing of each kind, without what is a date."""
+    """Read back one thing of each kind, with its dates."""
     s3, iot, gg = boto3.client("s3"), boto3.client("iot"), boto3.client("greengrassv2")
     found = s3.get_object(Bucket="deployments", Key="model.zip")
     groups = iot.list_thing_groups()["thingGroups"]
+    group = iot.describe_thing_group(thingGroupName="canary")
     deployment = gg.list_deployments()["deployments"][0]
     return {
-        "object": (found["Body"].read(), found["VersionId"], found["ETag"]),
+        "object": (
+            found["Body"].read(),
+            found["VersionId"],
+            found["ETag"],
+            found["LastModified"],
+        ),
         "groups": groups,
-        "group id": iot.describe_thing_group(thingGroupName="canary")["thingGroupId"],
-        "certificate": iot.list_certificates()["certificates"][0]["certificateArn"],
-        "role": boto3.client("iam").get_role(RoleName="device")["Role"]["RoleId"],
+        "group": (group["thingGroupId"], group["thingGroupMetadata"]["creationDate"]),
+        "certificate": iot.list_certificates()["certificates"],
+        "role": boto3.client("iam").get_role(RoleName="device")["Role"],
         "permission sets": boto3.client("sso-admin").list_permission_sets(
             InstanceArn=instance_arn()
         )["PermissionSets"],
-        "component": gg.list_components()["components"][0]["arn"],
-        "deployment": (deployment["deploymentId"], deployment["revisionId"]),
+        "component": gg.list_components()["components"],
+        "deployment": deployment,
         "job": gg.get_deployment(deploymentId=deployment["deploymentId"])["iotJobId"],
     }
 

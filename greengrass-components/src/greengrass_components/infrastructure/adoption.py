@@ -8,15 +8,13 @@ resource of this stack, told by its name and its tags, is imported
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from greengrass_components.aws_errors import error_code, translating_aws_errors
 from greengrass_components.errors import TerraformFailedError
 from greengrass_components.infrastructure.account import Caller
 from greengrass_components.infrastructure.plan_review import PlannedResource, tags_of
 
-__all__ = ["check_adoptions", "find_unnamed", "import_blocks", "import_id", "is_name_conflict"]
+__all__ = ["check_adoptions", "import_blocks", "import_id", "is_name_conflict"]
 
 _CONFLICTS = (
     "alreadyexists",
@@ -81,48 +79,6 @@ def import_id(resource: PlannedResource, caller: Caller) -> str | None:
         return None
 
 
-def find_unnamed(
-    resources: Sequence[PlannedResource], *, stack: str, caller: Caller
-) -> dict[str, str]:
-    """Find what exists already although no clash of names would tell in time.
-
-    Two keys would simply stand beside each other, and each is paid for every month. The
-    versioning of a bucket cannot be written again: its policy forbids that to everybody. And
-    when a function is there, the provider tries again for ten minutes before it says so.
-
-    Args:
-        resources: what a plan would create.
-        stack: value of the tag ``Stack`` that marks what is this stack's.
-        caller: whose account.
-
-    Returns:
-        Address -> import id.
-
-    Raises:
-        CloudError: AWS does not say.
-    """
-    import boto3
-
-    session = boto3.session.Session(region_name=caller.region)
-    found = {}
-    with translating_aws_errors("look for what an interrupted apply left"):
-        keys = [one for one in resources if one.type == "aws_kms_key"]
-        existing = _keys_of(stack, session.client("kms")) if keys else {}
-        for key in keys:
-            if (description := str(key.values.get("description"))) in existing:
-                found[key.address] = existing[description]
-        for one in resources:
-            bucket = one.values.get("bucket")
-            if one.type == "aws_s3_bucket_versioning" and bucket:
-                status = session.client("s3").get_bucket_versioning(Bucket=bucket).get("Status")
-                if status == "Enabled":
-                    found[one.address] = bucket
-            function = one.values.get("function_name")
-            if one.type == "aws_lambda_function" and _function_exists(session, function):
-                found[one.address] = str(function)
-    return found
-
-
 def import_blocks(ids: dict[str, str]) -> dict[str, Any]:
     """Return a configuration (``*.tf.json``) that imports resources, by address."""
     return {"import": [{"to": address, "id": ids[address]} for address in sorted(ids)]}
@@ -156,29 +112,3 @@ def check_adoptions(plan: dict[str, Any], *, stack: str) -> tuple[str, ...]:
             )
         adopted.append(change["address"])
     return tuple(adopted)
-
-
-def _keys_of(stack: str, kms: Any) -> dict[str, str]:
-    """Return the usable keys of a stack: description -> id."""
-    found = {}
-    for page in kms.get_paginator("list_keys").paginate():
-        for entry in page["Keys"]:
-            key = kms.describe_key(KeyId=entry["KeyId"])["KeyMetadata"]
-            if key["KeyManager"] != "CUSTOMER" or key["KeyState"] != "Enabled":
-                continue
-            tags = kms.list_resource_tags(KeyId=entry["KeyId"])["Tags"]
-            if {"TagKey": "Stack", "TagValue": stack} in tags:
-                found[key["Description"]] = key["KeyId"]
-    return found
-
-
-def _function_exists(session: Any, name: Any) -> bool:
-    from botocore.exceptions import ClientError
-
-    try:
-        session.client("lambda").get_function(FunctionName=name)
-    except ClientError as error:
-        if error_code(error) == "ResourceNotFoundException":
-            return False
-        raise
-    return True

@@ -25,13 +25,13 @@ from greengrass_components.errors import (
 from greengrass_components.infrastructure.account import Caller, check_account, find_caller
 from greengrass_components.infrastructure.adoption import (
     check_adoptions,
-    find_unnamed,
     import_blocks,
     import_id,
     is_name_conflict,
 )
 from greengrass_components.infrastructure.configuration import prepare_stack
 from greengrass_components.infrastructure.environments import Environment, load_environment
+from greengrass_components.infrastructure.leftovers import find_leftovers
 from greengrass_components.infrastructure.plan_review import (
     Loss,
     planned_creations,
@@ -326,7 +326,7 @@ def _reviewed_plan(
         shown = stack.terraform.show(_PLAN)
         creations = planned_creations(shown)
         left = check_bucket_names(creations, stack=stack.name, caller=stack.caller)
-        left |= find_unnamed(creations, stack=stack.name, caller=stack.caller)
+        left |= find_leftovers(creations, stack=stack.name, caller=stack.caller)
         if not left.keys() - adopted.keys():
             check_adoptions(shown, stack=stack.name)
             return changes, shown

@@ -1,4 +1,4 @@
-"""Lambda: where a function logs is kept and told."""
+"""Lambda: where a function logs is kept and told, and a permission is given once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,34 @@ __all__ = ["extend_functions"]
 
 
 def extend_functions() -> None:
-    """Keep ``LoggingConfig`` of a function; its other settings are moto's."""
+    """Keep ``LoggingConfig`` of a function, and refuse a second permission of one id."""
+    _extend_permissions()
+    _extend_logging()
+
+
+def _extend_permissions() -> None:
+    import json
+
+    from moto.awslambda.exceptions import LambdaClientError
+    from moto.awslambda.models import LambdaBackend
+
+    add = LambdaBackend.add_permission
+
+    def add_permission(backend: Any, function_name: str, qualifier: str, raw: str) -> Any:
+        wanted = json.loads(raw).get("StatementId")
+        function = backend.get_function(function_name, qualifier)
+        if any(one.get("Sid") == wanted for one in function.policy.statements):
+            raise LambdaClientError(
+                "ResourceConflictException",
+                f"The statement id ({wanted}) provided already exists. Please provide a new "
+                "statement id, or remove the existing statement.",
+            )
+        return add(backend, function_name, qualifier, raw)
+
+    setattr(LambdaBackend, "add_permission", add_permission)  # noqa: B010 - moto's type differs
+
+
+def _extend_logging() -> None:
     from moto.awslambda.models import LambdaFunction
 
     create, update = LambdaFunction.__init__, LambdaFunction.update_configuration
