@@ -115,3 +115,21 @@ class TestLogging:
         listed = functions.list_functions()["Functions"]
 
         assert [one["LoggingConfig"]["LogFormat"] for one in listed] == ["JSON"]
+
+
+class TestPermissions:
+    def test_a_second_permission_of_one_id_is_refused(self, functions: Any, role: str) -> None:
+        make(functions, role)
+        permission = {
+            "FunctionName": "hook",
+            "StatementId": "IotCallsHook",
+            "Action": "lambda:InvokeFunction",
+            "Principal": "iot.amazonaws.com",
+        }
+        functions.add_permission(**permission)
+
+        with pytest.raises(functions.exceptions.ResourceConflictException, match="IotCallsHook"):
+            functions.add_permission(**permission)
+
+        functions.remove_permission(FunctionName="hook", StatementId="IotCallsHook")
+        functions.add_permission(**permission)
