@@ -101,3 +101,15 @@ def test_the_committed_environments_can_be_loaded(name: str) -> None:
 
     assert environment.stack == f"edgewise-{name}"
     assert (environment.account_id is None) == (name == "dev")
+
+
+def test_an_account_that_looks_like_a_number_is_text(source: Path) -> None:
+    environment = load_environment("dev", source=source, variables={"account_id": 123456789012})
+
+    assert environment.account_id == environment.given["account_id"] == "123456789012"
+
+
+@pytest.mark.parametrize("value", [["edgewise"], True, {"a": 1}])
+def test_a_name_that_is_no_text_is_refused(source: Path, value: object) -> None:
+    with pytest.raises(VariableError, match="name must be text"):
+        load_environment("dev", source=source, variables={"name": value})

@@ -29,6 +29,7 @@ _FOLDER = "build/smart-home/component"
 _CLOUD_HELP = {
     "env": "the environment: dev, staging or prod",
     "outputs": "a file with what infra.output --json prints, instead of asking Terraform",
+    "var_file": "a file of Terraform variables, as for infra.apply; may be given several times",
     "json": "print one JSON object",
 }
 
@@ -61,7 +62,7 @@ class StackOutputs(msgspec.Struct, frozen=True):
         return {stage: group.arn for stage, group in in_order}
 
 
-def stack_outputs(env: str, *, file: str | None) -> StackOutputs:
+def stack_outputs(env: str, *, file: str | None, var_file: list[str] | None = None) -> StackOutputs:
     """Read the outputs of an environment's stack, from a file or from Terraform.
 
     Raises:
@@ -71,7 +72,7 @@ def stack_outputs(env: str, *, file: str | None) -> StackOutputs:
     """
     values: Any
     if file is None:
-        values = open_from_flags(env, var=None, var_file=None, timeout=None).terraform.outputs()
+        values = open_from_flags(env, var=None, var_file=var_file, timeout=None).terraform.outputs()
         where, what_to_do = f"environment {env}", f"run infra.apply --env {env}"
     else:
         where = file
@@ -176,7 +177,8 @@ def run(
         **_CLOUD_HELP,
         "folder": f"what component.build made; {_FOLDER} by default",
         "timeout": "seconds until AWS must call a version deployable; 120 by default",
-    }
+    },
+    iterable=["var_file"],
 )
 def publish(
     _: Context,
@@ -184,6 +186,7 @@ def publish(
     *,
     folder: str = _FOLDER,
     outputs: str | None = None,
+    var_file: list[str] | None = None,
     timeout: str | None = None,
     json: bool = False,
 ) -> None:
@@ -194,7 +197,7 @@ def publish(
 
     with reporting_errors():
         seconds = whole_number("timeout", timeout, default=120, least=0)
-        stack = stack_outputs(env, file=outputs)
+        stack = stack_outputs(env, file=outputs, var_file=var_file)
         with showing_progress() as progress:
             result = publish_components(
                 Path(folder),
@@ -226,7 +229,7 @@ def publish(
         "force": "deploy although nothing changes",
         "reset_rollout": "take rate, abort rule and policies from the settings again",
     },
-    iterable=["remove"],
+    iterable=["remove", "var_file"],
 )
 def deploy(
     _: Context,
@@ -237,6 +240,7 @@ def deploy(
     version: str | None = None,
     remove: list[str] | None = None,
     outputs: str | None = None,
+    var_file: list[str] | None = None,
     plan_only: bool = False,
     force: bool = False,
     reset_rollout: bool = False,
@@ -255,7 +259,7 @@ def deploy(
     with reporting_errors():
         settings = load_deploy_settings(project_folder=Path.cwd())
         versions = versions_to_deploy(Path(folder), version=version)
-        stack = stack_outputs(env, file=outputs)
+        stack = stack_outputs(env, file=outputs, var_file=var_file)
         service = AwsComponentService(region=stack.region)
         plan = plan_deployment(
             service,
@@ -277,7 +281,8 @@ def deploy(
         **_CLOUD_HELP,
         "stage": "only this stage of the roll-out",
         "history": "all deployments, not the latest only",
-    }
+    },
+    iterable=["var_file"],
 )
 def deployments(
     _: Context,
@@ -286,6 +291,7 @@ def deployments(
     stage: str | None = None,
     history: bool = False,
     outputs: str | None = None,
+    var_file: list[str] | None = None,
     json: bool = False,
 ) -> None:
     """List what is deployed to each stage of the roll-out."""
@@ -293,7 +299,7 @@ def deployments(
     from greengrass_components.deploy import find_stage
 
     with reporting_errors():
-        stack = stack_outputs(env, file=outputs)
+        stack = stack_outputs(env, file=outputs, var_file=var_file)
         stages = stack.targets if stage is None else {stage: find_stage(stack.targets, stage)}
         service = AwsComponentService(region=stack.region)
         found = {
@@ -310,13 +316,17 @@ def deployments(
                 print(f"{name}: revision {item.revision} {item.status} {item.deployment_id}")
 
 
-@task(help={**_CLOUD_HELP, "stage": "the stage of the roll-out, such as canary"})
+@task(
+    help={**_CLOUD_HELP, "stage": "the stage of the roll-out, such as canary"},
+    iterable=["var_file"],
+)
 def cancel(
     _: Context,
     stage: str,
     env: str = "dev",
     *,
     outputs: str | None = None,
+    var_file: list[str] | None = None,
     json: bool = False,
 ) -> None:
     """Stop the roll-out to one stage; devices that have it keep it."""
@@ -324,7 +334,7 @@ def cancel(
     from greengrass_components.deploy import cancel_deployment, find_stage
 
     with reporting_errors():
-        stack = stack_outputs(env, file=outputs)
+        stack = stack_outputs(env, file=outputs, var_file=var_file)
         service = AwsComponentService(region=stack.region)
         canceled = cancel_deployment(service, find_stage(stack.targets, stage))
         if json:

@@ -18,6 +18,9 @@ from greengrass_components.infrastructure.hcl import read_values
 
 __all__ = ["Environment", "environment_names", "load_environment"]
 
+# What names are made of, before Terraform has looked at a value.
+_TEXTS = ("account_id", "aws_region", "bucket_prefix", "bucket_suffix", "name")
+
 FOLDER = "environments"
 """Where the files lie, below the configuration."""
 
@@ -90,4 +93,10 @@ def load_environment(
             name=name,
         )
     given["environment"] = name
+    for text in _TEXTS:
+        # An account looks like a number, and --var and HCL take it for one.
+        if isinstance(given.get(text), int) and not isinstance(given[text], bool):
+            given[text] = str(given[text])
+        if not isinstance(given.get(text), str | None):
+            raise VariableError(f"{text} must be text, not {given[text]!r}", name=text)
     return Environment(name=name, given=given, resolved={**declared, **given})

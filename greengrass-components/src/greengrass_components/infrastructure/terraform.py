@@ -293,7 +293,7 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
         except TimeoutError as error:
             raise TerraformTimeoutError(
                 f"terraform {cmd} took longer than {self._timeout_s:g} s and was stopped; "
-                f"what it had made is in the state in {self._work}; run it again",
+                "run it again: it goes on with what it had made",
                 command=cmd,
                 timeout_s=self._timeout_s,
             ) from error

@@ -62,8 +62,8 @@ def failure(result: CommandResult, command: str) -> TerraformFailedError | State
         ):
             return StateLockedError(
                 f"the state is locked by {lock.who} since {lock.since} UTC ({lock.operation}); "
-                "wait until that is done. If that Terraform is gone for good, free the state with "
-                f"infra.unlock --lock-id {lock.id}",
+                "wait until that is done. If that Terraform is gone for good, free the state of "
+                f"the same environment with infra.unlock --lock-id {lock.id}",
                 lock=lock,
             )
     return TerraformFailedError(
