@@ -43,6 +43,11 @@ run "every_stage_is_below_the_fleet" {
   }
 
   assert {
+    condition     = { for stage, group in aws_iot_thing_group.stage : stage => one(one(group.properties).attribute_payload).attributes } == { canary = tomap({ rollout_order = "1" }), early = tomap({ rollout_order = "2" }), general = tomap({ rollout_order = "3" }) }
+    error_message = "The order of the stages must be found at the groups."
+  }
+
+  assert {
     condition     = length(aws_iot_thing_group.stage) == 3 && alltrue([for group in aws_iot_thing_group.stage : group.parent_group_name == "edgewise-dev-fleet"])
     error_message = "What is deployed to the fleet must reach every stage."
   }
@@ -71,11 +76,41 @@ run "a_device_says_and_hears_only_what_has_its_name_in_it" {
   }
 
   assert {
-    condition = alltrue([
-      for resource in flatten([for statement in jsondecode(output.device_policy_json).Statement : statement.Resource if statement.Sid == "OwnTopics"]) :
-      strcontains(resource, "/$${iot:Connection.Thing.ThingName}/")
-    ])
+    condition = [for statement in jsondecode(output.device_policy_json).Statement : statement if statement.Sid == "OwnTopics"] == [{
+      Sid    = "OwnTopics"
+      Effect = "Allow"
+      Action = ["iot:Publish", "iot:Receive", "iot:Subscribe"]
+      Resource = [
+        "arn:aws:iot:eu-central-1:123456789012:topic/$aws/things/$${iot:Connection.Thing.ThingName}/*",
+        "arn:aws:iot:eu-central-1:123456789012:topicfilter/$aws/things/$${iot:Connection.Thing.ThingName}/*",
+        "arn:aws:iot:eu-central-1:123456789012:topic/edgewise-dev/$${iot:Connection.Thing.ThingName}/*",
+        "arn:aws:iot:eu-central-1:123456789012:topicfilter/edgewise-dev/$${iot:Connection.Thing.ThingName}/*",
+      ]
+    }]
     error_message = "Every topic must have the thing's name as a part of its own."
+  }
+}
+
+run "a_device_fetches_its_credentials_and_deployments_and_manages_nothing" {
+  module {
+    source = "./modules/fleet"
+  }
+
+  assert {
+    condition = { for statement in jsondecode(output.device_policy_json).Statement : statement.Sid => [statement.Effect, statement.Action, statement.Resource] if !contains(["ConnectAsItself", "OwnTopics"], statement.Sid) } == {
+      FetchItsCredentials = ["Allow", "iot:AssumeRoleWithCertificate", "arn:aws:iot:eu-central-1:123456789012:rolealias/edgewise-dev-token-exchange-alias"]
+      FetchItsDeployments = [
+        "Allow",
+        [
+          "greengrass:GetComponentVersionArtifact",
+          "greengrass:GetDeploymentConfiguration",
+          "greengrass:ListThingGroupsForCoreDevice",
+          "greengrass:ResolveComponentCandidates",
+        ],
+        "*",
+      ]
+    }
+    error_message = "A device gets the role of its stack and what the nucleus asks of Greengrass, and nothing else."
   }
 }
 
@@ -86,13 +121,20 @@ run "the_policies_are_as_short_as_aws_iot_wants_them" {
 
   variables {
     # The longest names that there are.
-    name   = "abcdefghij-staging"
-    region = "ap-southeast-1"
+    name       = "abcdefghijklmnopqrst-staging"
+    partition  = "aws-us-gov"
+    region     = "us-gov-west-1"
+    role_alias = "abcdefghijklmnopqrst-staging-token-exchange-alias"
   }
 
   assert {
     condition     = length(output.device_policy_json) <= 2048 && length(output.claim_policy_json) <= 2048
     error_message = "AWS IoT takes policies of at most 2,048 characters."
+  }
+
+  assert {
+    condition     = length(aws_iot_provisioning_template.devices.name) <= 36
+    error_message = "AWS IoT takes names of templates of at most 36 characters."
   }
 }
 
@@ -102,16 +144,33 @@ run "a_claim_can_only_ask_to_be_provisioned" {
   }
 
   assert {
-    condition = toset(flatten([for statement in jsondecode(output.claim_policy_json).Statement : statement.Resource])) == toset([
-      "arn:aws:iot:eu-central-1:123456789012:client/edgewise-dev-claim-*",
-      "arn:aws:iot:eu-central-1:123456789012:topic/$aws/certificates/create/json",
-      "arn:aws:iot:eu-central-1:123456789012:topic/$aws/certificates/create/json/*",
-      "arn:aws:iot:eu-central-1:123456789012:topic/$aws/provisioning-templates/edgewise-dev-devices/provision/json",
-      "arn:aws:iot:eu-central-1:123456789012:topic/$aws/provisioning-templates/edgewise-dev-devices/provision/json/*",
-      "arn:aws:iot:eu-central-1:123456789012:topicfilter/$aws/certificates/create/json/*",
-      "arn:aws:iot:eu-central-1:123456789012:topicfilter/$aws/provisioning-templates/edgewise-dev-devices/provision/json/*",
-    ])
+    condition = { for statement in jsondecode(output.claim_policy_json).Statement : statement.Action => flatten([statement.Effect, statement.Resource]) } == {
+      "iot:Connect" = ["Allow", "arn:aws:iot:eu-central-1:123456789012:client/edgewise-dev-claim-*"]
+      "iot:Publish" = [
+        "Allow",
+        "arn:aws:iot:eu-central-1:123456789012:topic/$aws/certificates/create/json",
+        "arn:aws:iot:eu-central-1:123456789012:topic/$aws/certificates/create-from-csr/json",
+        "arn:aws:iot:eu-central-1:123456789012:topic/$aws/provisioning-templates/edgewise-dev-devices/provision/json",
+      ]
+      "iot:Receive" = [
+        "Allow",
+        "arn:aws:iot:eu-central-1:123456789012:topic/$aws/certificates/create/json/*",
+        "arn:aws:iot:eu-central-1:123456789012:topic/$aws/certificates/create-from-csr/json/*",
+        "arn:aws:iot:eu-central-1:123456789012:topic/$aws/provisioning-templates/edgewise-dev-devices/provision/json/*",
+      ]
+      "iot:Subscribe" = [
+        "Allow",
+        "arn:aws:iot:eu-central-1:123456789012:topicfilter/$aws/certificates/create/json/*",
+        "arn:aws:iot:eu-central-1:123456789012:topicfilter/$aws/certificates/create-from-csr/json/*",
+        "arn:aws:iot:eu-central-1:123456789012:topicfilter/$aws/provisioning-templates/edgewise-dev-devices/provision/json/*",
+      ]
+    }
     error_message = "A claim must reach the topics of its template and nothing else."
+  }
+
+  assert {
+    condition     = aws_iot_provisioning_template.devices.name == "edgewise-dev-devices" && output.provisioning_template == "edgewise-dev-devices"
+    error_message = "The template must be the one that the claim may use."
   }
 }
 
@@ -121,13 +180,51 @@ run "a_provisioned_device_gets_the_device_policy_and_begins_in_the_last_stage" {
   }
 
   assert {
-    condition     = jsondecode(aws_iot_provisioning_template.devices.template_body).Resources.policy.Properties.PolicyName == "edgewise-dev-device"
+    condition = jsondecode(aws_iot_provisioning_template.devices.template_body).Resources.policy == {
+      Type       = "AWS::IoT::Policy"
+      Properties = { PolicyName = "edgewise-dev-device" }
+    }
     error_message = "The certificate must get the policy of devices."
   }
 
   assert {
-    condition     = jsondecode(aws_iot_provisioning_template.devices.template_body).Resources.thing.Properties.ThingGroups == ["edgewise-dev-general"]
-    error_message = "A new device must not be a canary by accident."
+    condition = jsondecode(aws_iot_provisioning_template.devices.template_body).Resources.certificate == {
+      Type       = "AWS::IoT::Certificate"
+      Properties = { CertificateId = { Ref = "AWS::IoT::Certificate::Id" }, Status = "ACTIVE" }
+    }
+    error_message = "The certificate must be the one that the device just got."
+  }
+
+  assert {
+    condition = jsondecode(aws_iot_provisioning_template.devices.template_body).Resources.thing.Properties == {
+      ThingName        = { "Fn::Join" = ["", ["edgewise-dev-", { Ref = "SerialNumber" }]] }
+      ThingTypeName    = "edgewise-dev-gateway"
+      ThingGroups      = ["edgewise-dev-general"]
+      AttributePayload = { serial_number = { Ref = "SerialNumber" } }
+    }
+    error_message = "A new device must be named after its serial number, and not be a canary by accident."
+  }
+
+  assert {
+    condition = jsondecode(aws_iot_provisioning_template.devices.template_body).Resources.thing.OverrideSettings == {
+      AttributePayload = "MERGE"
+      ThingGroups      = "DO_NOTHING"
+      ThingTypeName    = "DO_NOTHING"
+    }
+    error_message = "A device that comes again must be let in, and stay in its stage."
+  }
+
+  assert {
+    condition = jsondecode(aws_iot_provisioning_template.devices.template_body).Parameters == {
+      SerialNumber                = { Type = "String" }
+      "AWS::IoT::Certificate::Id" = { Type = "String" }
+    }
+    error_message = "Without a default, a device without a serial number cannot join."
+  }
+
+  assert {
+    condition     = aws_iot_provisioning_template.devices.provisioning_role_arn == var.role_arns.provisioning
+    error_message = "Devices must be registered by the role of provisioning."
   }
 
   assert {
@@ -136,7 +233,7 @@ run "a_provisioned_device_gets_the_device_policy_and_begins_in_the_last_stage" {
   }
 
   assert {
-    condition     = aws_lambda_permission.hook.source_arn == "arn:aws:iot:eu-central-1:123456789012:provisioningtemplate/edgewise-dev-devices" && aws_lambda_permission.hook.source_account == "123456789012"
+    condition     = [aws_lambda_permission.hook.principal, aws_lambda_permission.hook.action, aws_lambda_permission.hook.function_name, aws_lambda_permission.hook.source_arn, aws_lambda_permission.hook.source_account] == ["iot.amazonaws.com", "lambda:InvokeFunction", "edgewise-dev-provisioning-hook", "arn:aws:iot:eu-central-1:123456789012:provisioningtemplate/edgewise-dev-devices", "123456789012"]
     error_message = "Only this template may call the hook."
   }
 }
@@ -155,6 +252,16 @@ run "the_hook_looks_at_the_list_in_the_deployment_bucket" {
     condition     = aws_lambda_function.hook.timeout == 5 && one(aws_lambda_function.hook.logging_config).log_group == var.hook_log_group
     error_message = "The hook must answer in time, and log where the lines are encrypted."
   }
+
+  assert {
+    condition     = aws_lambda_function.hook.role == var.role_arns.lambda && aws_lambda_function.hook.kms_key_arn == var.data_key_arn
+    error_message = "The hook must have its own role, and its settings be encrypted."
+  }
+
+  assert {
+    condition     = aws_lambda_function.hook.handler == "handler.handler" && aws_lambda_function.hook.runtime == "python3.13" && aws_lambda_function.hook.architectures == tolist(["arm64"])
+    error_message = "Lambda must find the function in the module handler of the archive."
+  }
 }
 
 run "telemetry_is_stored_and_counted" {
@@ -168,8 +275,38 @@ run "telemetry_is_stored_and_counted" {
   }
 
   assert {
-    condition     = strcontains(aws_iot_topic_rule.telemetry_to_s3.sql, "FROM 'edgewise-dev/+/telemetry'")
-    error_message = "The rule must listen to the stack's own topics."
+    condition     = one(aws_iot_topic_rule.review_to_s3.s3).bucket_name == var.raw_bucket && startswith(one(aws_iot_topic_rule.review_to_s3.s3).key, "review/$${topic(2)}/")
+    error_message = "Each utterance for review must become an object below review/ and the thing's name."
+  }
+
+  assert {
+    condition = {
+      heartbeat_to_metrics = aws_iot_topic_rule.heartbeat_to_metrics.sql
+      review_to_s3         = aws_iot_topic_rule.review_to_s3.sql
+      telemetry_to_metrics = aws_iot_topic_rule.telemetry_to_metrics.sql
+      telemetry_to_s3      = aws_iot_topic_rule.telemetry_to_s3.sql
+      } == {
+      heartbeat_to_metrics = "SELECT * FROM 'edgewise-dev/+/heartbeat'"
+      review_to_s3         = "SELECT *, topic(2) AS thing, timestamp() AS received_ms FROM 'edgewise-dev/+/review'"
+      telemetry_to_metrics = "SELECT * FROM 'edgewise-dev/+/telemetry' WHERE isUndefined(requests) = false AND isUndefined(errors) = false AND isUndefined(latency_ms_p95) = false AND isUndefined(drift_score) = false"
+      telemetry_to_s3      = "SELECT *, topic(2) AS thing, timestamp() AS received_ms FROM 'edgewise-dev/+/telemetry'"
+    }
+    error_message = "A rule must listen to the stack's own topics, and count only messages that have every number."
+  }
+
+  assert {
+    condition = toset(output.topic_rule_names) == toset([
+      "edgewise_dev_heartbeat_to_metrics", "edgewise_dev_review_to_s3", "edgewise_dev_telemetry_to_metrics", "edgewise_dev_telemetry_to_s3",
+    ])
+    error_message = "Rules must be named as the role of rules expects it."
+  }
+
+  assert {
+    condition = alltrue([
+      for rule in [aws_iot_topic_rule.telemetry_to_s3, aws_iot_topic_rule.review_to_s3, aws_iot_topic_rule.telemetry_to_metrics, aws_iot_topic_rule.heartbeat_to_metrics] :
+      rule.enabled && rule.sql_version == "2016-03-23" && alltrue([for action in concat(tolist(rule.s3), tolist(rule.cloudwatch_metric)) : action.role_arn == var.role_arns.iot_rules])
+    ])
+    error_message = "Every rule must be on, and act as the role of rules."
   }
 
   assert {
@@ -195,7 +332,7 @@ run "what_a_rule_cannot_store_is_logged" {
   assert {
     condition = alltrue([
       for rule in [aws_iot_topic_rule.telemetry_to_s3, aws_iot_topic_rule.review_to_s3, aws_iot_topic_rule.telemetry_to_metrics, aws_iot_topic_rule.heartbeat_to_metrics] :
-      one(one(rule.error_action).cloudwatch_logs).log_group_name == var.error_log_group
+      one(one(rule.error_action).cloudwatch_logs).log_group_name == var.error_log_group && one(one(rule.error_action).cloudwatch_logs).role_arn == var.role_arns.iot_rules
     ])
     error_message = "Every rule needs an error action."
   }
@@ -241,7 +378,7 @@ run "values_out_of_range_are_refused" {
   ]
 }
 
-run "stages_must_differ_and_leave_the_fleet_its_name" {
+run "the_fleet_keeps_its_name" {
   command = plan
 
   module {
@@ -253,4 +390,88 @@ run "stages_must_differ_and_leave_the_fleet_its_name" {
   }
 
   expect_failures = [var.rollout_stages]
+}
+
+run "stages_must_differ" {
+  command = plan
+
+  module {
+    source = "./modules/fleet"
+  }
+
+  variables {
+    rollout_stages = ["canary", "canary"]
+  }
+
+  expect_failures = [var.rollout_stages]
+}
+
+run "stages_must_have_names_of_things" {
+  command = plan
+
+  module {
+    source = "./modules/fleet"
+  }
+
+  variables {
+    rollout_stages = ["Canary"]
+  }
+
+  expect_failures = [var.rollout_stages]
+}
+
+run "stages_must_be_ten_at_most" {
+  command = plan
+
+  module {
+    source = "./modules/fleet"
+  }
+
+  variables {
+    rollout_stages = [for number in range(11) : "stage-${number}"]
+  }
+
+  expect_failures = [var.rollout_stages]
+}
+
+run "a_name_too_long_for_a_template_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/fleet"
+  }
+
+  variables {
+    name = "abcdefghijklmnopqrstu-staging"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "a_single_role_that_is_none_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/fleet"
+  }
+
+  variables {
+    role_arns = { iot_rules = "arn:aws:iam::123456789012:role/a", lambda = "arn:aws:iam::123456789012:role/b", provisioning = "arn:aws:iam::123456789012:user/c" }
+  }
+
+  expect_failures = [var.role_arns]
+}
+
+run "a_namespace_of_strange_characters_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/fleet"
+  }
+
+  variables {
+    metric_namespace = "edge wise"
+  }
+
+  expect_failures = [var.metric_namespace]
 }

@@ -32,13 +32,30 @@ run "the_budget_is_ten_dollars_and_tells_three_times" {
   }
 
   assert {
-    condition     = aws_budgets_budget.monthly.limit_amount == "10.0" && aws_budgets_budget.monthly.limit_unit == "USD" && aws_budgets_budget.monthly.time_unit == "MONTHLY"
+    condition     = aws_budgets_budget.monthly.limit_amount == "10.00" && aws_budgets_budget.monthly.limit_unit == "USD" && aws_budgets_budget.monthly.time_unit == "MONTHLY"
     error_message = "The default is 10 dollars a month."
   }
 
   assert {
-    condition     = toset([for one in aws_budgets_budget.monthly.notification : one.threshold]) == toset([50, 80, 100]) && alltrue([for one in aws_budgets_budget.monthly.notification : one.threshold_type == "PERCENTAGE" && one.notification_type == "ACTUAL" && length(one.subscriber_sns_topic_arns) == 1])
+    condition = toset([for one in aws_budgets_budget.monthly.notification : [one.threshold, one.threshold_type, one.comparison_operator, one.notification_type, join(",", one.subscriber_sns_topic_arns)]]) == toset([
+      for threshold in [50, 80, 100] : [threshold, "PERCENTAGE", "GREATER_THAN", "ACTUAL", aws_sns_topic.alarms.arn]
+    ])
     error_message = "50, 80 and 100 % of what was really spent must be told to the topic."
+  }
+}
+
+run "the_budget_counts_cents" {
+  module {
+    source = "./modules/watch"
+  }
+
+  variables {
+    monthly_budget_usd = 12.25
+  }
+
+  assert {
+    condition     = aws_budgets_budget.monthly.limit_amount == "12.25"
+    error_message = "The limit must be what the user set."
   }
 }
 
@@ -68,13 +85,43 @@ run "only_alarms_and_budgets_of_the_account_may_publish_and_only_with_tls" {
   }
 
   assert {
-    condition     = [for statement in jsondecode(output.topic_policy_json).Statement : statement.Sid] == ["AlarmsOfThisAccount", "BudgetsOfThisAccount", "DenyWithoutTls"]
-    error_message = "Nobody else may publish."
+    condition = [for statement in jsondecode(output.topic_policy_json).Statement : statement if statement.Effect == "Allow"] == [
+      {
+        Sid       = "AlarmsOfThisAccount"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = "arn:aws:sns:eu-central-1:123456789012:edgewise-dev-alarms"
+        Condition = {
+          ArnLike      = { "aws:SourceArn" = "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:edgewise-dev-*" }
+          StringEquals = { "aws:SourceAccount" = "123456789012" }
+        }
+      },
+      {
+        Sid       = "BudgetsOfThisAccount"
+        Effect    = "Allow"
+        Principal = { Service = "budgets.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = "arn:aws:sns:eu-central-1:123456789012:edgewise-dev-alarms"
+        Condition = {
+          ArnLike      = { "aws:SourceArn" = "arn:aws:budgets::123456789012:*" }
+          StringEquals = { "aws:SourceAccount" = "123456789012" }
+        }
+      },
+    ]
+    error_message = "Alarms of the stack and budgets of the account may publish, and nobody else."
   }
 
   assert {
-    condition     = alltrue([for statement in slice(jsondecode(output.topic_policy_json).Statement, 0, 2) : statement.Action == "sns:Publish" && statement.Condition.StringEquals["aws:SourceAccount"] == "123456789012"])
-    error_message = "Services may publish for this account only."
+    condition = [for statement in jsondecode(output.topic_policy_json).Statement : statement if statement.Effect == "Deny"] == [{
+      Sid       = "DenyWithoutTls"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "sns:Publish"
+      Resource  = "arn:aws:sns:eu-central-1:123456789012:edgewise-dev-alarms"
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+    error_message = "Without TLS nobody may publish."
   }
 
   assert {
@@ -109,8 +156,44 @@ run "errors_are_judged_by_their_share" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.error_rate.threshold == 0.05
-    error_message = "The default is one request in twenty."
+    condition = { for query in aws_cloudwatch_metric_alarm.error_rate.metric_query : query.id => [one(query.metric).namespace, one(query.metric).metric_name, one(query.metric).stat, one(query.metric).period] if !query.return_data } == {
+      errors   = ["edgewise/edgewise-dev", "Errors", "Sum", 300]
+      requests = ["edgewise/edgewise-dev", "Requests", "Sum", 300]
+    }
+    error_message = "Both must be counted over the same five minutes."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.error_rate.threshold == 0.05 && aws_cloudwatch_metric_alarm.error_rate.comparison_operator == "GreaterThanThreshold"
+    error_message = "More than one request in twenty is too many by default."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.error_rate.treat_missing_data == "notBreaching"
+    error_message = "Silence is no error: another alarm is about it."
+  }
+}
+
+run "drift_and_latency_are_judged_two_times_of_three" {
+  module {
+    source = "./modules/watch"
+  }
+
+  variables {
+    thresholds = { drift_score = 0.4, latency_p95_ms = 120 }
+  }
+
+  assert {
+    condition = { for name, alarm in aws_cloudwatch_metric_alarm.gauge : name => [alarm.namespace, alarm.metric_name, alarm.statistic, alarm.threshold, alarm.comparison_operator] } == {
+      drift   = ["edgewise/edgewise-dev", "DriftScore", "Average", 0.4, "GreaterThanThreshold"]
+      latency = ["edgewise/edgewise-dev", "LatencyP95Ms", "Maximum", 120, "GreaterThanThreshold"]
+    }
+    error_message = "Drift is that of the fleet, latency that of its slowest device."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.gauge : alarm.period == 300 && alarm.evaluation_periods == 3 && alarm.datapoints_to_alarm == 2 && alarm.treat_missing_data == "notBreaching"])
+    error_message = "One bad moment must not wake anybody."
   }
 }
 
@@ -124,8 +207,13 @@ run "silence_of_the_whole_fleet_is_an_alarm" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.heartbeat.treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.heartbeat.evaluation_periods == 12
+    condition     = aws_cloudwatch_metric_alarm.heartbeat.treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.heartbeat.period == 300 && aws_cloudwatch_metric_alarm.heartbeat.evaluation_periods == 12
     error_message = "No data for an hour must be an alarm."
+  }
+
+  assert {
+    condition     = [aws_cloudwatch_metric_alarm.heartbeat.namespace, aws_cloudwatch_metric_alarm.heartbeat.metric_name, aws_cloudwatch_metric_alarm.heartbeat.statistic, aws_cloudwatch_metric_alarm.heartbeat.comparison_operator] == ["edgewise/edgewise-dev", "Heartbeats", "Sum", "LessThanThreshold"] && aws_cloudwatch_metric_alarm.heartbeat.threshold == 1
+    error_message = "Less than one heartbeat of all devices together must be an alarm."
   }
 }
 
@@ -135,12 +223,25 @@ run "every_alarm_tells_the_topic_and_is_in_the_composite_one" {
   }
 
   assert {
-    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.gauge), [aws_cloudwatch_metric_alarm.error_rate, aws_cloudwatch_metric_alarm.heartbeat]) : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn]) && strcontains(aws_cloudwatch_composite_alarm.unhealthy.alarm_rule, "ALARM(\"${alarm.alarm_name}\")")])
-    error_message = "Each alarm must tell the topic and be part of the composite alarm."
+    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.gauge), [aws_cloudwatch_metric_alarm.error_rate, aws_cloudwatch_metric_alarm.heartbeat]) : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn]) && alarm.ok_actions == toset([aws_sns_topic.alarms.arn])])
+    error_message = "Each alarm must tell the topic, also when it is over."
   }
 
   assert {
-    condition     = length(output.alarm_arns) == 5
+    condition     = aws_cloudwatch_composite_alarm.unhealthy.alarm_rule == "ALARM(\"edgewise-dev-drift\") OR ALARM(\"edgewise-dev-error-rate\") OR ALARM(\"edgewise-dev-heartbeat-missing\") OR ALARM(\"edgewise-dev-latency\")"
+    error_message = "Each alarm must be part of the composite alarm."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_composite_alarm.unhealthy.alarm_actions == toset([aws_sns_topic.alarms.arn]) && aws_cloudwatch_composite_alarm.unhealthy.ok_actions == toset([aws_sns_topic.alarms.arn])
+    error_message = "The composite alarm must tell the topic, also when it is over."
+  }
+
+  assert {
+    condition = output.alarm_arns == {
+      for name in ["drift", "error-rate", "fleet-unhealthy", "heartbeat-missing", "latency"] :
+      "edgewise-dev-${name}" => "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:edgewise-dev-${name}"
+    }
     error_message = "Error rate, drift, latency, heartbeat and the one above them."
   }
 }
@@ -153,9 +254,32 @@ run "the_dashboard_shows_every_metric_and_alarm" {
   assert {
     condition = toset(flatten([
       for widget in jsondecode(aws_cloudwatch_dashboard.fleet.dashboard_body).widgets :
-      [for metric in widget.properties.metrics : metric[1]] if widget.type == "metric"
-    ])) == toset(["Requests", "Errors", "LatencyP95Ms", "DriftScore", "Heartbeats"])
+      [for metric in widget.properties.metrics : join(" ", metric)] if widget.type == "metric"
+    ])) == toset([for metric in ["Requests", "Errors", "LatencyP95Ms", "DriftScore", "Heartbeats"] : "edgewise/edgewise-dev ${metric}"])
     error_message = "Each metric of the fleet must have its graph."
+  }
+
+  assert {
+    condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.fleet.dashboard_body).widgets : widget.properties.region == "eu-central-1" && widget.properties.period == 300 if widget.type == "metric"])
+    error_message = "Each graph must show the stack's region, as finely as the alarms look."
+  }
+
+  assert {
+    condition = {
+      for widget in jsondecode(aws_cloudwatch_dashboard.fleet.dashboard_body).widgets :
+      widget.properties.metrics[0][1] => [widget.properties.stat, widget.properties.annotations.horizontal[*].value] if widget.type == "metric"
+      } == {
+      DriftScore   = ["Average", [0.3]]
+      Heartbeats   = ["Sum", []]
+      LatencyP95Ms = ["Maximum", [250]]
+      Requests     = ["Sum", []]
+    }
+    error_message = "A graph must be drawn as its alarm is judged, with the line of the alarm."
+  }
+
+  assert {
+    condition     = length(distinct([for widget in jsondecode(aws_cloudwatch_dashboard.fleet.dashboard_body).widgets : [widget.x, widget.y]])) == 5 && alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.fleet.dashboard_body).widgets : widget.x + widget.width <= 24])
+    error_message = "Nothing may lie on something else, or beyond the page."
   }
 
   assert {
@@ -250,4 +374,46 @@ run "heartbeat_minutes_out_of_range_is_refused" {
   }
 
   expect_failures = [var.thresholds]
+}
+
+run "a_heartbeat_of_days_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/watch"
+  }
+
+  variables {
+    thresholds = { heartbeat_minutes = 1445 }
+  }
+
+  expect_failures = [var.thresholds]
+}
+
+run "too_many_addresses_are_refused" {
+  command = plan
+
+  module {
+    source = "./modules/watch"
+  }
+
+  variables {
+    alert_emails = [for number in range(11) : "person-${number}@example.com"]
+  }
+
+  expect_failures = [var.alert_emails]
+}
+
+run "a_budget_that_is_none_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/watch"
+  }
+
+  variables {
+    monthly_budget_usd = 100001
+  }
+
+  expect_failures = [var.monthly_budget_usd]
 }

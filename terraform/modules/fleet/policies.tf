@@ -46,9 +46,7 @@ locals {
           "greengrass:GetComponentVersionArtifact",
           "greengrass:GetDeploymentConfiguration",
           "greengrass:ListThingGroupsForCoreDevice",
-          "greengrass:PutCertificateAuthorities",
           "greengrass:ResolveComponentCandidates",
-          "greengrass:VerifyClientDeviceIdentity",
         ]
         Resource = "*"
       },
@@ -56,14 +54,19 @@ locals {
   }
 
   template_topics = "$aws/provisioning-templates/${local.template_name}/provision/json"
-  claim_topics    = ["$aws/certificates/create/json", local.template_topics]
+  claim_topics = [
+    "$aws/certificates/create/json",
+    # The device makes its key itself and shows a signing request only. Nucleus Lite always does.
+    "$aws/certificates/create-from-csr/json",
+    local.template_topics,
+  ]
 
   claim_policy = {
     Version = "2012-10-17"
     Statement = [
       {
-        # A claim has no thing yet, so its connection can have any name but a device's own:
-        # those are taken by certificates of things.
+        # A claim has no thing yet. These names are no device's, so a claim cannot throw one off
+        # the line: the hook refuses serial numbers that begin with claim-.
         Sid      = "ConnectToBeProvisioned"
         Effect   = "Allow"
         Action   = "iot:Connect"

@@ -24,7 +24,7 @@ locals {
         OverrideSettings = {
           AttributePayload = "MERGE"
           ThingGroups      = "DO_NOTHING"
-          ThingTypeName    = "FAIL"
+          ThingTypeName    = "DO_NOTHING"
         }
       }
       certificate = {

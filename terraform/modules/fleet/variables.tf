@@ -4,8 +4,9 @@ variable "name" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,30}[a-z0-9]$", var.name))
-    error_message = "name must be 3 to 32 lower-case letters, digits and hyphens."
+    # AWS IoT takes 36 characters for a provisioning template, which adds -devices.
+    condition     = can(regex("^[a-z][a-z0-9-]{1,26}[a-z0-9]$", var.name))
+    error_message = "name must be 3 to 28 lower-case letters, digits and hyphens, starting with a letter and not ending with a hyphen."
   }
 }
 

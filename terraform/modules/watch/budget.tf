@@ -3,7 +3,7 @@
 resource "aws_budgets_budget" "monthly" {
   name         = var.name
   budget_type  = "COST"
-  limit_amount = format("%.1f", var.monthly_budget_usd)
+  limit_amount = format("%.2f", var.monthly_budget_usd)
   limit_unit   = "USD"
   time_unit    = "MONTHLY"
 

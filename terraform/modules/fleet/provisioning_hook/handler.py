@@ -18,8 +18,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 logger = logging.getLogger()
 logger.setLevel(logging.INFO)
 
-SERIAL_NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-"""What a serial number looks like. It becomes part of a thing's name and of topics."""
+SERIAL_NUMBER = re.compile(r"(?!claim-)[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+"""What a serial number looks like. It becomes part of a thing's name and of topics.
+
+Claims connect under names that go on with ``claim-``, so no device may have such a name.
+"""
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, bool]:
