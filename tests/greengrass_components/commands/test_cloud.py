@@ -6,6 +6,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import boto3
 
 PROGRAM = (
     "from invoke.program import Program\n"
@@ -41,3 +44,46 @@ def test_an_emulator_is_started_found_and_stopped_by_three_commands(tmp_path: Pa
 
 def test_a_stop_with_nothing_to_stop_is_no_error(tmp_path: Path) -> None:
     assert run(tmp_path, "stop").stdout == "no emulator is running\n"
+
+
+def test_an_emulator_that_keeps_its_state_says_so_and_is_not_confused_with_another(
+    tmp_path: Path,
+) -> None:
+    try:
+        run(tmp_path, "start")
+        assert "gone with it" in run(tmp_path, "status").stdout
+        refused = run(tmp_path, "start", "--keep", code=1)
+        assert "stop it first with cloud.stop" in refused.stderr
+        run(tmp_path, "stop")
+
+        told = json.loads(run(tmp_path, "start", "--keep", "--json").stdout)
+        assert told["keeps_state"]
+        assert "kept over a restart" in run(tmp_path, "status").stdout
+    finally:
+        run(tmp_path, "stop")
+
+
+def test_what_was_made_is_there_after_a_stop_and_a_start(tmp_path: Path) -> None:
+    place = {"Bucket": "kept", "CreateBucketConfiguration": {"LocationConstraint": "eu-central-1"}}
+    try:
+        told = json.loads(run(tmp_path, "start", "--keep", "--json").stdout)
+        storage(told).create_bucket(**place)
+        run(tmp_path, "stop")
+
+        told = json.loads(run(tmp_path, "start", "--keep", "--json").stdout)
+        buckets = storage(told).list_buckets()["Buckets"]
+    finally:
+        run(tmp_path, "stop")
+
+    assert [bucket["Name"] for bucket in buckets] == ["kept"]
+
+
+def storage(told: dict[str, Any]) -> Any:
+    environment = told["environment"]
+    return boto3.client(
+        "s3",
+        endpoint_url=told["endpoint"],
+        region_name=environment["AWS_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )

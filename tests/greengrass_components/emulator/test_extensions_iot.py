@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,12 @@ from greengrass_components.emulator import start_emulator
 ROLE = "arn:aws:iam::123456789012:role/iot"
 TAGS = [{"Key": "Team", "Value": "devices"}]
 RULE = {"sql": "SELECT * FROM 'a'", "actions": []}
+POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"}],
+    }
+)
 numbers = itertools.count(1)
 
 # Makes something with tags, and tells its ARN.
@@ -27,9 +34,9 @@ MAKERS: dict[str, Callable[[Any, str], str]] = {
         document="{}",
         tags=TAGS,
     )["jobArn"],
-    "policy": lambda iot, name: iot.create_policy(policyName=name, policyDocument="{}", tags=TAGS)[
-        "policyArn"
-    ],
+    "policy": lambda iot, name: iot.create_policy(
+        policyName=name, policyDocument=POLICY, tags=TAGS
+    )["policyArn"],
     "role alias": lambda iot, name: iot.create_role_alias(roleAlias=name, roleArn=ROLE, tags=TAGS)[
         "roleAliasArn"
     ],

@@ -33,6 +33,8 @@ class Call(msgspec.Struct, forbid_unknown_fields=True):
 
     number: int
     """Its place among all, from 1 on."""
+    time: float
+    """When it was made, in seconds since 1970."""
     method: str
     path: str
     """As it came, with its escapes."""
@@ -50,7 +52,7 @@ class Call(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def record(
-    environ: dict[str, Any], *, number: int, body: str, status: int, made: list[str]
+    environ: dict[str, Any], *, number: int, time: float, body: str, status: int, made: list[str]
 ) -> Call:
     """Return a call that was just made, to be written down."""
     headers = {key: value for key, value in environ.items() if key.startswith("HTTP_")}
@@ -59,6 +61,7 @@ def record(
             headers[key] = environ[key]
     return Call(
         number=number,
+        time=time,
         method=environ["REQUEST_METHOD"],
         # As it came: WSGI has decoded the path by now.
         path=environ.get("RAW_URI", environ["PATH_INFO"]).partition("?")[0],

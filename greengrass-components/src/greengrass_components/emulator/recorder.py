@@ -2,7 +2,7 @@
 
 What moto draws from its own source of random numbers follows from the number of the call, so ids
 are the same when it is made again. What comes from elsewhere (keys, certificates) goes through
-``Recorder.remember`` and is written down with the call. Dates are those of the restart.
+``Recorder.remember`` and is written down with the call, as is its time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from edge_runtime.errors import StorageError
+from greengrass_components.emulator import clock
 from greengrass_components.emulator.calls import (
     Application,
     changes_something,
@@ -70,7 +71,7 @@ class Recorder:
         for call in self._journal.calls():
             environ = environ_of(call, self._journal.body_of(call))
             self._to_come = [base64.b64decode(text) for text in call.made]
-            status, _ = self._answer(application, environ, call.number)
+            status, _ = self._answer(application, environ, number=call.number, time=call.time)
             self._to_come = None
             if int(status[0].split()[0]) // 100 != call.status // 100:
                 logger.warning(
@@ -106,13 +107,15 @@ class Recorder:
         if changes and self._broken is not None:
             return _refusal(self._broken)
         self._made = []
-        started, content = self._answer(application, environ, self._number + 1)
+        number, time = self._number + 1, clock.now()
+        started, content = self._answer(application, environ, number=number, time=time)
         status = int(started[0].split()[0])
         if changes and status < 500:
             try:
                 call = record(
                     environ,
-                    number=self._number + 1,
+                    number=number,
+                    time=time,
                     body=self._journal.keep_body(body),
                     status=status,
                     made=[base64.b64encode(made).decode() for made in self._made],
@@ -123,12 +126,12 @@ class Recorder:
                 self._broken = f"{error}; the emulator keeps nothing more until it is started again"
                 logger.error("%s", self._broken)
                 return _refusal(self._broken)
-            self._number += 1
+            self._number = number
         return started, content
 
     @staticmethod
     def _answer(
-        application: Application, environ: dict[str, Any], number: int
+        application: Application, environ: dict[str, Any], *, number: int, time: float
     ) -> tuple[tuple[str, list[tuple[str, str]]], bytes]:
         from moto.moto_api._internal import mock_random
 
@@ -139,12 +142,13 @@ class Recorder:
         def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
             told[:] = [status, headers]
 
-        result = application(environ, start_response)
-        try:
-            content = b"".join(result)
-        finally:
-            if hasattr(result, "close"):
-                result.close()
+        with clock.held_at(time):
+            result = application(environ, start_response)
+            try:
+                content = b"".join(result)
+            finally:
+                if hasattr(result, "close"):
+                    result.close()
         return (told[0], told[1]), content
 
 

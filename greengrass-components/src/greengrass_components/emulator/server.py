@@ -15,7 +15,7 @@ from typing import Any
 from edge_runtime.errors import EdgeError
 from edge_runtime.storage import canonical_json, write_atomically
 from greengrass_components.emulator.calls import Application
-from greengrass_components.emulator.extensions import extend_moto
+from greengrass_components.emulator.clock import install_clock
 from greengrass_components.emulator.journal import Journal
 from greengrass_components.emulator.process import HOST, IDENTITY_PATH, Document
 
@@ -47,12 +47,17 @@ def main() -> None:
 
 def _serve(*, document: Path, port: int, state: Path | None) -> None:
     """Serve for ever. The address is written down when calls are accepted."""
+    if state is not None:
+        # Before what makes dates is imported.
+        install_clock()
     from moto.moto_server.werkzeug_app import (
         DomainDispatcherApplication,
         MotoRequestHandler,
         create_backend_app,
     )
     from werkzeug.serving import make_server
+
+    from greengrass_components.emulator.extensions import extend_moto
 
     extend_moto()
     application: Application = DomainDispatcherApplication(create_backend_app)

@@ -9,10 +9,12 @@ from __future__ import annotations
 from greengrass_components.emulator.extensions.alarms import extend_alarms
 from greengrass_components.emulator.extensions.budgets import extend_budgets
 from greengrass_components.emulator.extensions.certificates import extend_certificates
+from greengrass_components.emulator.extensions.document_sizes import extend_document_sizes
 from greengrass_components.emulator.extensions.functions import extend_functions
 from greengrass_components.emulator.extensions.iot import extend_iot
 from greengrass_components.emulator.extensions.keys import extend_keys
 from greengrass_components.emulator.extensions.people import extend_people
+from greengrass_components.emulator.extensions.presigned import extend_presigned
 from greengrass_components.emulator.extensions.provisioning_templates import (
     extend_provisioning_templates,
 )
@@ -32,11 +34,13 @@ def extend_moto() -> None:
     extend_alarms()
     extend_budgets()
     extend_certificates()
+    extend_document_sizes()
     extend_functions()
     extend_greengrass()
     extend_iot()
     extend_keys()
     extend_people()
+    extend_presigned()
     extend_provisioning_templates()
     extend_public_policies()
     extend_storage()
