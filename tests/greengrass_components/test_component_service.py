@@ -235,6 +235,20 @@ class TestDeployments:
         assert (found.revision, found.status) == ("1", "ACTIVE")
         assert found.job_id
 
+    @pytest.mark.parametrize("place", ["boto3"], indirect=True)
+    def test_tags_of_aws_itself_are_not_given_back_to_it(self, place: Place) -> None:
+        greengrass = boto3.client("greengrassv2")
+        made = greengrass.create_deployment(
+            targetArn=place.target,
+            components={LAMPS: {"componentVersion": "1.2.0"}},
+            tags={"aws:cloudformation:stack-name": "lamps", "team": "lamps"},
+        )
+        greengrass.close()
+
+        found = place.service.get_deployment(made["deploymentId"])
+
+        assert found.content.tags == {"team": "lamps"}
+
     def test_a_deployment_needs_no_more_than_components(self, place: Place) -> None:
         bare = DeploymentContent(
             components={LAMPS: {"componentVersion": "1.2.0"}},

@@ -425,6 +425,15 @@ class TestVersionsToDeploy:
         with pytest.raises(DeployError, match=r"--version: 'newest' is not a semantic version"):
             versions_to_deploy(folder, version="newest")
 
+    def test_a_version_of_a_component_that_is_named_needs_no_folder(self, tmp_path: Path) -> None:
+        gone = tmp_path / "nothing"
+
+        assert versions_to_deploy(gone, version="1.1.0", component=MODEL) == {MODEL: "1.1.0"}
+
+    def test_a_component_that_is_named_without_a_version(self, folder: Path) -> None:
+        with pytest.raises(DeployError, match=rf"--component {MODEL} says nothing without"):
+            versions_to_deploy(folder, component=MODEL)
+
     def test_a_folder_that_is_none(self, tmp_path: Path) -> None:
         with pytest.raises(ArtifactError, match="no component at"):
             versions_to_deploy(tmp_path)

@@ -61,7 +61,7 @@ class DeploymentContent(msgspec.Struct, frozen=True):
     name: str | None = None
     """Name that people see."""
     tags: dict[str, str] = {}
-    """Tags of the deployment."""
+    """Tags of the deployment; without those of AWS (``aws:``), which nobody may set."""
     parent_target_arn: str | None = None
     """The thing group of the deployment that this one is a part of."""
 
@@ -264,7 +264,7 @@ class AwsComponentService:
                 policies=found.get("deploymentPolicies") or {},
                 job_configuration=found.get("iotJobConfiguration") or {},
                 name=found.get("deploymentName"),
-                tags=found.get("tags") or {},
+                tags=_own_tags(found.get("tags") or {}),
                 parent_target_arn=found.get("parentTargetArn"),
             ),
         )
@@ -338,6 +338,11 @@ def _reasons(status: dict[str, Any]) -> tuple[str, ...]:
     message = " ".join(str(status.get("message") or "").split())
     errors = [f"{name}: {text}" for name, text in sorted((status.get("errors") or {}).items())]
     return tuple(text for text in (message, *errors) if text and text != "NONE")
+
+
+def _own_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what CloudFormation and its like put there: giving it back is refused."""
+    return {name: value for name, value in tags.items() if not name.startswith("aws:")}
 
 
 def _explained(error: Any, what: str) -> Exception | None:

@@ -165,29 +165,39 @@ def find_stage(thing_groups: Mapping[str, str], stage: str) -> str:
     return thing_groups[stage]
 
 
-def versions_to_deploy(folder: Path, *, version: str | None = None) -> dict[str, str]:
-    """Say which component versions a deployment puts in, from what was built.
+def versions_to_deploy(
+    folder: Path, *, version: str | None = None, component: str | None = None
+) -> dict[str, str]:
+    """Say which component versions a deployment puts in.
 
     Args:
         folder: what ``build_components`` made.
-        version: of the model component. The runtime is then left to the revision in force,
-            or to AWS, which adds what the model's recipe needs.
+        version: of one component. The others are then left to the revision in force, or to
+            AWS, which adds what a recipe needs.
+        component: name of the component that the version is of, by default the model of the
+            folder. With it, no folder is needed: whoever rolls back may not have built.
 
     Returns:
         Version by name of the component.
 
     Raises:
         ArtifactError: the folder is missing, incomplete or damaged.
-        DeployError: the version is none.
+        DeployError: the version is none, or a component is named without one.
     """
-    built = read_components(folder)
     if version is None:
-        return {item.name: item.version for item in built}
+        if component is not None:
+            raise DeployError(
+                f"--component {component} says nothing without a version; add --version",
+                component=component,
+            )
+        return {item.name: item.version for item in read_components(folder)}
     try:
         parse_version(version)
     except ValueError as error:
         raise DeployError(f"--version: {error}; write one such as 1.2.3") from error
-    return {item.name: version for item in built if item.role == "model"}
+    if component is not None:
+        return {component: version}
+    return {item.name: version for item in read_components(folder) if item.role == "model"}
 
 
 def latest_deployment(service: ComponentService, target_arn: str) -> Deployment | None:

@@ -324,6 +324,9 @@ def test_a_version_that_was_never_published_is_not_deployed(
     result = run(tmp_path, *words, "--version", "9.9.9", code=1, settings=emulator)
 
     assert f"error: {MODEL} 9.9.9 is not published" in result.stderr
+    named = ["deploy", "--outputs", outputs, "--stage", "all", "--component", MODEL]
+    without_folder = run(tmp_path, *named, "--version", "9.9.9", code=1, settings=emulator)
+    assert without_folder.stderr == result.stderr
     listed = told(tmp_path, emulator, "deployments", "--stage", "all", "--outputs", outputs)
     assert listed["stages"]["all"] == []
 

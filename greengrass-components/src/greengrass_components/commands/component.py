@@ -224,6 +224,7 @@ def publish(
         "stage": "the stage of the roll-out, such as canary",
         "folder": f"what component.build made; {_FOLDER} by default",
         "version": "of the model component, instead of the folder's versions",
+        "component": "name of the component that --version is of; needs no folder",
         "remove": "name of a component to take out; may be given several times",
         "plan_only": "show what would change, and stop",
         "force": "deploy although nothing changes",
@@ -238,6 +239,7 @@ def deploy(
     *,
     folder: str = _FOLDER,
     version: str | None = None,
+    component: str | None = None,
     remove: list[str] | None = None,
     outputs: str | None = None,
     var_file: list[str] | None = None,
@@ -258,7 +260,7 @@ def deploy(
 
     with reporting_errors():
         settings = load_deploy_settings(project_folder=Path.cwd())
-        versions = versions_to_deploy(Path(folder), version=version)
+        versions = versions_to_deploy(Path(folder), version=version, component=component)
         stack = stack_outputs(env, file=outputs, var_file=var_file)
         service = AwsComponentService(region=stack.region)
         plan = plan_deployment(
