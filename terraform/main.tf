@@ -36,8 +36,19 @@ provider "aws" {
 
 data "aws_caller_identity" "current" {}
 
+# The role behind a session, which is what a policy compares.
 data "aws_iam_session_context" "current" {
   arn = data.aws_caller_identity.current.arn
+
+  lifecycle {
+    # Once a bucket has its policy, nobody else changes its settings. Better told by the plan.
+    postcondition {
+      condition = local.caller_guards || self.issuer_arn == local.planner_arn || anytrue([
+        for pattern in local.guardian_patterns : can(regex("^${pattern}$", self.issuer_arn))
+      ])
+      error_message = "${self.issuer_arn}, which applies this, is no guardian of the buckets of ${local.stack}: their policies would lock it out of them, now or with the next change. Add that ARN to administrator_arns, or sign in as one of: ${join(", ", local.named_guardian_arns)}."
+    }
+  }
 }
 
 data "aws_partition" "current" {}
@@ -86,14 +97,26 @@ locals {
   }
 
   # Who may change what guards a bucket: the account itself (its root user), whom
-  # administrator_arns names, the permission set administrator, and in dev whoever applies.
-  guardian_arns = concat(
+  # administrator_arns names, outside of dev the permission set administrator, and whoever
+  # applies in dev or at an endpoint of one's own, where nobody has a role.
+  caller_guards = var.environment == "dev" || var.aws_endpoint != null
+  named_guardian_arns = concat(
     ["arn:${local.partition}:iam::${local.account_id}:root"],
     var.administrator_arns,
-    var.environment == "dev" ? [data.aws_iam_session_context.current.issuer_arn] : [
+    var.environment == "dev" ? [] : [
       "arn:${local.partition}:iam::${local.account_id}:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_${local.stack}-administrator_*",
     ],
   )
+  guardian_arns = concat(local.named_guardian_arns, local.caller_guards ? [data.aws_iam_session_context.current.issuer_arn] : [])
+
+  # The wildcards of a policy, read as a regular expression. Of its special characters the
+  # name of a role can hold only "." and "+".
+  guardian_patterns = [
+    for arn in local.named_guardian_arns : replace(replace(replace(arn, "/[.+]/", "\\$0"), "?", "."), "*", ".*")
+  ]
+
+  # The one other caller that plans: it applies nothing, so nothing locks it out.
+  planner_arn = "arn:${local.partition}:iam::${local.account_id}:role/${local.stack}-ci-plan"
 }
 
 module "keys" {
@@ -176,6 +199,7 @@ module "watch" {
   data_key_arn       = module.keys.data_key_arn
   monthly_budget_usd = var.monthly_budget_usd
   alert_emails       = var.alert_emails
+  expected_devices   = var.expected_devices
   log_retention_days = var.log_retention_days
 }
 

@@ -190,7 +190,7 @@ variable "people" {
 }
 
 variable "administrator_arns" {
-  description = "Patterns of ARNs of principals that may also change the guarded settings of the buckets, besides the permission set administrator and the account itself. In dev whoever applies the stack is added."
+  description = "Patterns of ARNs of principals that may also change the guarded settings of the buckets, besides the permission set administrator and the account itself. Whoever applies in staging or prod must be one of these; in dev whoever applies is added."
   type        = list(string)
   default     = []
   nullable    = false
@@ -222,6 +222,18 @@ variable "monthly_budget_usd" {
   validation {
     condition     = var.monthly_budget_usd >= 1 && var.monthly_budget_usd <= 100000
     error_message = "monthly_budget_usd must be from 1 to 100000."
+  }
+}
+
+variable "expected_devices" {
+  description = "Devices (0 to 1000000) of the fleet that send heartbeats. An alarm is on while fewer than nine in ten do; with 0 there is no such alarm."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.expected_devices >= 0 && var.expected_devices <= 1000000 && floor(var.expected_devices) == var.expected_devices
+    error_message = "expected_devices must be a whole number from 0 to 1000000."
   }
 }
 

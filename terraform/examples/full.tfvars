@@ -3,6 +3,7 @@
 
 github_repository = "owner/repository"
 alert_emails      = ["on-call@example.com"]
+expected_devices  = 20
 people = {
   administrator = "906ab1cd-2a3b-4c5d-8e9f-001122334455"
   auditor       = "906ab1cd-2a3b-4c5d-8e9f-001122334466"

@@ -26,6 +26,22 @@ run "the_example_makes_a_bucket" {
   }
 }
 
+run "the_policy_comes_after_every_setting_that_it_guards" {
+  command = plan
+
+  module {
+    source = "./modules/access_log_bucket"
+  }
+
+  assert {
+    # An order leaves no trace in the values, so the configuration itself is read.
+    condition = toset([for found in regexall("aws_s3_bucket_[a-z_]+", regex("(?s)depends_on = \\[(.*)\\]", file("${path.module}/policy.tf"))[0]) : found]) == toset([
+      for found in regexall("resource \"(aws_s3_bucket_[a-z_]+)\"", file("${path.module}/main.tf")) : found[0]
+    ])
+    error_message = "An apply that is broken off must not leave a policy that forbids the rest."
+  }
+}
+
 run "the_bucket_is_private_and_has_one_owner" {
   module {
     source = "./modules/access_log_bucket"

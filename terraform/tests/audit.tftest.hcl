@@ -120,6 +120,15 @@ run "objects_of_watched_buckets_are_recorded_when_asked" {
   }
 
   assert {
+    condition = one(flatten([
+      for selector in aws_cloudtrail.this.advanced_event_selector : [
+        for field in selector.field_selector : [field] if field.field == "readOnly"
+      ]
+    ])).equals == tolist(["false"])
+    error_message = "Writes of objects must be recorded, and downloads must not: every device downloads every release."
+  }
+
+  assert {
     condition     = length(aws_cloudtrail.this.advanced_event_selector) == 2
     error_message = "Management must still be recorded."
   }
@@ -178,6 +187,20 @@ run "the_bucket_is_guarded_like_every_other" {
       [for statement in jsondecode(output.bucket_policy_json).Statement : statement.Sid if statement.Effect == "Deny"],
     )) == 0
     error_message = "The bucket of the trail must be a private bucket."
+  }
+}
+
+run "digests_are_taken_as_the_trail_encrypts_them" {
+  module {
+    source = "./modules/audit"
+  }
+
+  assert {
+    condition = [
+      one([for statement in jsondecode(output.bucket_policy_json).Statement : statement.Condition.StringNotEquals["aws:PrincipalServiceName"] if statement.Sid == "DenyOtherEncryption"]),
+      one([for statement in jsondecode(output.bucket_policy_json).Statement : statement.NotResource if statement.Sid == "DenyOtherEncryptionElsewhere"]),
+    ] == ["cloudtrail.amazonaws.com", "arn:aws:s3:::slm-audit-trail-test/AWSLogs/123456789012/CloudTrail-Digest/*"]
+    error_message = "CloudTrail may use the key of S3 for its digests, and for nothing else."
   }
 }
 

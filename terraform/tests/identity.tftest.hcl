@@ -238,6 +238,23 @@ run "another_stack_may_have_made_the_provider" {
   }
 }
 
+run "a_role_is_handed_out_only_with_what_it_may_do" {
+  command = plan
+
+  module {
+    source = "./modules/identity"
+  }
+
+  assert {
+    # An order leaves no trace in the values, so the configuration itself is read.
+    condition = alltrue([
+      can(regex("(?s)output \"role_arns\" \\{[^}]*\\}[^}]*depends_on = \\[aws_iam_role_policy.this\\]", file("${path.module}/outputs.tf"))),
+      can(regex("(?s)resource \"aws_iot_role_alias\" \"this\" \\{[^}]*\\}?[^}]*depends_on = \\[aws_iam_role_policy.this\\]", file("${path.module}/token_exchange.tf"))),
+    ])
+    error_message = "A role without its policy fails in whatever hands it to a service."
+  }
+}
+
 run "the_provider_is_githubs_and_for_aws" {
   module {
     source = "./modules/identity"
@@ -283,6 +300,30 @@ run "the_plan_reads_no_data" {
   assert {
     condition     = length(setintersection(flatten([for statement in jsondecode(output.policies["ci-plan"].permissions).Statement : statement.Action]), ["logs:GetLogEvents", "logs:FilterLogEvents", "iot:GetThingShadow", "kms:Sign"])) == 0
     error_message = "A plan reads no log line and no shadow."
+  }
+}
+
+run "the_plan_finds_what_an_interrupted_apply_left" {
+  module {
+    source = "./modules/identity"
+  }
+
+  assert {
+    # A key or a permission set that nobody wrote down has an ARN that nobody knows.
+    condition = [
+      for statement in jsondecode(output.policies["ci-plan"].permissions).Statement : [statement.Action, statement.Resource] if statement.Sid == "FindKeys"
+    ] == [[["kms:DescribeKey", "kms:ListResourceTags"], "arn:aws:kms:eu-central-1:123456789012:key/*"]]
+    error_message = "A plan must see description and tags of every key of the account, and no more of a foreign one."
+  }
+
+  assert {
+    condition     = contains(one([for statement in jsondecode(output.policies["ci-plan"].permissions).Statement : statement.Action if statement.Sid == "ListWhatThereIs"]), "kms:ListKeys") && contains(one([for statement in jsondecode(output.policies["ci-plan"].permissions).Statement : statement.Action if statement.Sid == "ReadPermissionSets"]), "sso:ListPermissionSets")
+    error_message = "A plan must list keys and permission sets."
+  }
+
+  assert {
+    condition     = length(setintersection(flatten([for statement in jsondecode(output.policies["ci-plan"].permissions).Statement : statement.Action]), ["lambda:ListFunctions", "iam:ListRoles", "iam:ListUsers"])) == 0
+    error_message = "Functions and roles have names of ours, so nothing of anybody else's is listed; a list of functions shows their settings."
   }
 }
 

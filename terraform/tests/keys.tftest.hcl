@@ -146,6 +146,10 @@ run "services_use_the_data_key_for_this_stack_only" {
         "logs.eu-central-1.amazonaws.com",
         { ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "arn:aws:logs:eu-central-1:123456789012:log-group:/edgewise/edgewise-dev/*" } },
       ]
+      LogGroupsLookAtTheKey = [
+        "logs.eu-central-1.amazonaws.com",
+        { StringEqualsIfExists = { "aws:SourceAccount" = "123456789012" } },
+      ]
       AlertsOfTheAccount = [
         ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"],
         { StringEquals = { "aws:SourceAccount" = "123456789012" } },
@@ -161,6 +165,25 @@ run "services_use_the_data_key_for_this_stack_only" {
       if can(statement.Principal.Service)
     ])
     error_message = "No service may administer the key."
+  }
+}
+
+run "logs_looks_at_the_key_without_an_encryption_context_and_does_no_more" {
+  module {
+    source = "./modules/keys"
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(output.data_policy_json).Statement : statement.Sid => contains(flatten([statement.Action]), "kms:DescribeKey")
+      if try(statement.Principal.Service == "logs.eu-central-1.amazonaws.com", false)
+    } == { LogGroupsOfTheStack = false, LogGroupsLookAtTheKey = true }
+    error_message = "DescribeKey has no encryption context, so the statement that asks for one cannot allow it."
+  }
+
+  assert {
+    condition     = one([for statement in jsondecode(output.data_policy_json).Statement : statement.Action if statement.Sid == "LogGroupsLookAtTheKey"]) == "kms:DescribeKey"
+    error_message = "Without the context of a log group nothing may be encrypted or decrypted."
   }
 }
 

@@ -253,6 +253,30 @@ run "an_administrator_sees_no_data_and_widens_no_role_past_the_boundary" {
   }
 }
 
+run "an_administrator_finds_what_an_interrupted_apply_left" {
+  module {
+    source = "./modules/people"
+  }
+
+  assert {
+    condition = {
+      for name, policy in output.policies : name => one([
+        for statement in jsondecode(policy).Statement : [statement.Action, statement.Resource] if statement.Sid == "FindKeys"
+      ]) if strcontains(policy, "FindKeys")
+    } == { administrator = [["kms:DescribeKey", "kms:ListResourceTags"], "arn:aws:kms:eu-central-1:123456789012:key/*"] }
+    error_message = "Who applies must see description and tags of every key of the account; nobody else needs to."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for name, policy in output.policies : [
+        for statement in jsondecode(policy).Statement : name if statement.Effect == "Allow" && contains(flatten([statement.Action]), "kms:ListKeys")
+      ]
+    ])) == toset(["administrator", "auditor"])
+    error_message = "Who applies and who audits must list keys."
+  }
+}
+
 run "an_operator_deploys_and_reads_no_data" {
   module {
     source = "./modules/people"

@@ -26,6 +26,22 @@ run "the_example_makes_a_bucket" {
   }
 }
 
+run "the_policy_comes_after_every_setting_that_it_guards" {
+  command = plan
+
+  module {
+    source = "./modules/private_bucket"
+  }
+
+  assert {
+    # An order leaves no trace in the values, so the configuration itself is read.
+    condition = toset([for found in regexall("aws_s3_bucket_[a-z_]+", regex("(?s)depends_on = \\[(.*)\\]", file("${path.module}/policy.tf"))[0]) : found]) == toset([
+      for found in regexall("resource \"(aws_s3_bucket_[a-z_]+)\"", file("${path.module}/main.tf")) : found[0]
+    ])
+    error_message = "An apply that is broken off must not leave a policy that forbids the rest."
+  }
+}
+
 run "the_bucket_is_private_and_has_one_owner" {
   module {
     source = "./modules/private_bucket"
@@ -226,6 +242,67 @@ run "uploads_under_another_key_are_refused" {
     ])
     error_message = "The rules must cover every object."
   }
+}
+
+run "a_service_may_use_the_key_of_s3_below_its_folder_only" {
+  variables {
+    encrypted_by_service = { prefix = "AWSLogs/digests/", service = "cloudtrail.amazonaws.com" }
+  }
+
+  module {
+    source = "./modules/private_bucket"
+  }
+
+  assert {
+    condition = one([for statement in jsondecode(output.policy_json).Statement : statement.Condition if statement.Sid == "DenyOtherEncryption"]) == {
+      Null            = { "s3:x-amz-server-side-encryption" = "false" }
+      StringNotEquals = { "s3:x-amz-server-side-encryption" = "aws:kms", "aws:PrincipalServiceName" = "cloudtrail.amazonaws.com" }
+    }
+    error_message = "Everybody else must be denied as before."
+  }
+
+  assert {
+    condition = one([for statement in jsondecode(output.policy_json).Statement : statement if statement.Sid == "DenyOtherEncryptionElsewhere"]) == {
+      Sid         = "DenyOtherEncryptionElsewhere"
+      Effect      = "Deny"
+      Principal   = { Service = "cloudtrail.amazonaws.com" }
+      Action      = "s3:PutObject"
+      NotResource = "arn:aws:s3:::slm-edge-deployments-test/AWSLogs/digests/*"
+      Condition = {
+        Null            = { "s3:x-amz-server-side-encryption" = "false" }
+        StringNotEquals = { "s3:x-amz-server-side-encryption" = "aws:kms" }
+      }
+    }
+    error_message = "The service must be denied outside of its folder."
+  }
+}
+
+run "an_exception_for_the_whole_bucket_is_refused" {
+  command = plan
+
+  variables {
+    encrypted_by_service = { prefix = "", service = "cloudtrail.amazonaws.com" }
+  }
+
+  module {
+    source = "./modules/private_bucket"
+  }
+
+  expect_failures = [var.encrypted_by_service]
+}
+
+run "an_exception_for_what_is_no_service_is_refused" {
+  command = plan
+
+  variables {
+    encrypted_by_service = { prefix = "AWSLogs/digests/", service = "arn:aws:iam::123456789012:role/writer" }
+  }
+
+  module {
+    source = "./modules/private_bucket"
+  }
+
+  expect_failures = [var.encrypted_by_service]
 }
 
 run "nobody_turns_versioning_off" {

@@ -103,11 +103,11 @@ run "the_longest_names_still_fit_a_bucket" {
   command = plan
 
   variables {
-    bucket_prefix = "abcdef"
-    environment   = "staging"
-    account_id    = "123456789012"
-
-    release_lock_days = 7
+    bucket_prefix      = "abcdef"
+    environment        = "staging"
+    account_id         = "123456789012"
+    administrator_arns = ["arn:aws:iam::123456789012:role/platform"]
+    release_lock_days  = 7
   }
 
   assert {
@@ -121,19 +121,157 @@ run "releases_are_locked_where_they_live" {
   command = plan
 
   variables {
-    environment       = "prod"
-    account_id        = "123456789012"
-    release_lock_days = 365
+    environment        = "prod"
+    account_id         = "123456789012"
+    administrator_arns = ["arn:aws:iam::123456789012:role/platform"]
+    release_lock_days  = 365
   }
 
   assert {
     condition     = local.buckets["edge-deployments"].lock_days == 365 && local.buckets["pipeline-artifacts"].lock_days == null
     error_message = "Releases must be locked, and what a pipeline leaves must not."
   }
+}
+
+run "in_dev_whoever_applies_is_a_guardian" {
+  command = plan
+
+  assert {
+    condition     = toset(local.guardian_arns) == toset(["arn:aws:iam::123456789012:root", "arn:aws:iam::123456789012:role/platform"])
+    error_message = "The account and whoever applies must guard, and nobody else."
+  }
+}
+
+run "in_prod_whoever_applies_and_is_no_guardian_is_told_by_the_plan" {
+  command = plan
+
+  variables {
+    environment       = "prod"
+    account_id        = "123456789012"
+    release_lock_days = 365
+  }
+
+  expect_failures = [data.aws_iam_session_context.current]
+}
+
+run "in_staging_too" {
+  command = plan
+
+  variables {
+    environment        = "staging"
+    account_id         = "123456789012"
+    administrator_arns = ["arn:aws:iam::123456789012:role/somebody-else"]
+    release_lock_days  = 7
+  }
+
+  expect_failures = [data.aws_iam_session_context.current]
+}
+
+run "a_guardian_that_is_named_by_a_pattern_applies" {
+  command = plan
+
+  variables {
+    environment        = "prod"
+    account_id         = "123456789012"
+    administrator_arns = ["arn:aws:iam::123456789012:role/plat*"]
+    release_lock_days  = 365
+  }
 
   assert {
     condition     = !contains(local.guardian_arns, "arn:aws:iam::123456789012:role/platform")
     error_message = "In prod whoever applies must not be a guardian by that alone."
+  }
+}
+
+run "a_dot_in_a_guardian_is_no_wildcard" {
+  command = plan
+
+  variables {
+    environment        = "prod"
+    account_id         = "123456789012"
+    administrator_arns = ["arn:aws:iam::123456789012:role/plat.orm"]
+    release_lock_days  = 365
+  }
+
+  expect_failures = [data.aws_iam_session_context.current]
+}
+
+run "the_permission_set_administrator_applies" {
+  command = plan
+
+  override_data {
+    target = data.aws_iam_session_context.current
+    values = {
+      issuer_arn = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_edgewise-prod-administrator_0123456789abcdef"
+    }
+  }
+
+  variables {
+    environment       = "prod"
+    account_id        = "123456789012"
+    release_lock_days = 365
+  }
+
+  assert {
+    condition     = contains(local.guardian_arns, "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_edgewise-prod-administrator_*")
+    error_message = "The permission set must be among the guardians."
+  }
+}
+
+run "the_permission_set_of_another_environment_does_not" {
+  command = plan
+
+  override_data {
+    target = data.aws_iam_session_context.current
+    values = {
+      issuer_arn = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_edgewise-dev-administrator_0123456789abcdef"
+    }
+  }
+
+  variables {
+    environment       = "prod"
+    account_id        = "123456789012"
+    release_lock_days = 365
+  }
+
+  expect_failures = [data.aws_iam_session_context.current]
+}
+
+run "ci_plans_prod_and_guards_nothing" {
+  command = plan
+
+  override_data {
+    target = data.aws_iam_session_context.current
+    values = {
+      issuer_arn = "arn:aws:iam::123456789012:role/edgewise-prod-ci-plan"
+    }
+  }
+
+  variables {
+    environment       = "prod"
+    account_id        = "123456789012"
+    release_lock_days = 365
+  }
+
+  assert {
+    condition     = !strcontains(jsonencode(local.guardian_arns), "ci-plan")
+    error_message = "A role that only plans must not be a guardian."
+  }
+}
+
+run "at_an_endpoint_of_ones_own_whoever_applies_is_a_guardian" {
+  command = plan
+
+  variables {
+    environment       = "prod"
+    account_id        = "123456789012"
+    aws_endpoint      = "http://127.0.0.1:5000"
+    release_lock_days = 365
+  }
+
+  assert {
+    condition     = contains(local.guardian_arns, "arn:aws:iam::123456789012:role/platform")
+    error_message = "An emulator has no roles that could be named beforehand."
   }
 }
 
@@ -157,6 +295,7 @@ run "names_and_numbers_out_of_range_are_refused" {
     administrator_arns          = ["*"]
     alert_emails                = ["nobody"]
     monthly_budget_usd          = 0
+    expected_devices            = -1
     log_retention_days          = 8
     tags                        = { Stack = "mine" }
   }
@@ -178,6 +317,7 @@ run "names_and_numbers_out_of_range_are_refused" {
     var.administrator_arns,
     var.alert_emails,
     var.monthly_budget_usd,
+    var.expected_devices,
     var.log_retention_days,
     var.tags,
   ]
@@ -199,8 +339,9 @@ run "prod_must_say_its_account_lock_its_releases_and_keep_its_data" {
   command = plan
 
   variables {
-    environment   = "prod"
-    force_destroy = true
+    environment        = "prod"
+    administrator_arns = ["arn:aws:iam::123456789012:role/platform"]
+    force_destroy      = true
   }
 
   expect_failures = [

@@ -197,23 +197,76 @@ run "drift_and_latency_are_judged_two_times_of_three" {
   }
 }
 
-run "silence_of_the_whole_fleet_is_an_alarm" {
+run "a_fleet_without_devices_is_silent_and_well" {
+  module {
+    source = "./modules/watch"
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.heartbeat) == 0
+    error_message = "Nobody may be called because no device is there yet."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_composite_alarm.unhealthy.alarm_rule == "ALARM(\"edgewise-dev-drift\") OR ALARM(\"edgewise-dev-error-rate\") OR ALARM(\"edgewise-dev-latency\")"
+    error_message = "The composite alarm must not name an alarm that is not there."
+  }
+
+  assert {
+    condition     = !contains(keys(output.alarm_arns), "edgewise-dev-heartbeat-missing")
+    error_message = "An alarm that is not there must not be handed out."
+  }
+}
+
+run "heartbeats_are_held_against_the_devices_that_are_expected" {
   module {
     source = "./modules/watch"
   }
 
   variables {
-    thresholds = { heartbeat_minutes = 60 }
+    expected_devices = 40
+    thresholds       = { heartbeat_minutes = 60 }
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.heartbeat.treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.heartbeat.period == 300 && aws_cloudwatch_metric_alarm.heartbeat.evaluation_periods == 12
-    error_message = "No data for an hour must be an alarm."
+    condition     = [one(aws_cloudwatch_metric_alarm.heartbeat).namespace, one(aws_cloudwatch_metric_alarm.heartbeat).metric_name, one(aws_cloudwatch_metric_alarm.heartbeat).statistic, one(aws_cloudwatch_metric_alarm.heartbeat).comparison_operator] == ["edgewise/edgewise-dev", "Heartbeats", "Sum", "LessThanThreshold"] && one(aws_cloudwatch_metric_alarm.heartbeat).threshold == 36
+    error_message = "Fewer than nine in ten of the expected devices must be an alarm."
   }
 
   assert {
-    condition     = [aws_cloudwatch_metric_alarm.heartbeat.namespace, aws_cloudwatch_metric_alarm.heartbeat.metric_name, aws_cloudwatch_metric_alarm.heartbeat.statistic, aws_cloudwatch_metric_alarm.heartbeat.comparison_operator] == ["edgewise/edgewise-dev", "Heartbeats", "Sum", "LessThanThreshold"] && aws_cloudwatch_metric_alarm.heartbeat.threshold == 1
-    error_message = "Less than one heartbeat of all devices together must be an alarm."
+    condition     = one(aws_cloudwatch_metric_alarm.heartbeat).treat_missing_data == "breaching" && one(aws_cloudwatch_metric_alarm.heartbeat).period == 300 && one(aws_cloudwatch_metric_alarm.heartbeat).evaluation_periods == 12
+    error_message = "An hour with too few heartbeats, or none at all, must be an alarm."
+  }
+}
+
+run "how_many_devices_may_be_silent_is_the_users_choice" {
+  module {
+    source = "./modules/watch"
+  }
+
+  variables {
+    expected_devices = 40
+    thresholds       = { heartbeat_share = 0.5 }
+  }
+
+  assert {
+    condition     = one(aws_cloudwatch_metric_alarm.heartbeat).threshold == 20 && strcontains(one(aws_cloudwatch_metric_alarm.heartbeat).alarm_description, "Of 40 expected devices a share below 0.5")
+    error_message = "The share must be that of the variable, and whoever is called must be told."
+  }
+}
+
+run "one_device_alone_is_missed" {
+  module {
+    source = "./modules/watch"
+  }
+
+  variables {
+    expected_devices = 1
+  }
+
+  assert {
+    condition     = one(aws_cloudwatch_metric_alarm.heartbeat).threshold > 0 && one(aws_cloudwatch_metric_alarm.heartbeat).threshold <= 1
+    error_message = "No heartbeat must be too few, and one must be enough."
   }
 }
 
@@ -222,8 +275,12 @@ run "every_alarm_tells_the_topic_and_is_in_the_composite_one" {
     source = "./modules/watch"
   }
 
+  variables {
+    expected_devices = 40
+  }
+
   assert {
-    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.gauge), [aws_cloudwatch_metric_alarm.error_rate, aws_cloudwatch_metric_alarm.heartbeat]) : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn]) && alarm.ok_actions == toset([aws_sns_topic.alarms.arn])])
+    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.gauge), [aws_cloudwatch_metric_alarm.error_rate], aws_cloudwatch_metric_alarm.heartbeat) : alarm.alarm_actions == toset([aws_sns_topic.alarms.arn]) && alarm.ok_actions == toset([aws_sns_topic.alarms.arn])])
     error_message = "Each alarm must tell the topic, also when it is over."
   }
 
@@ -251,6 +308,10 @@ run "the_dashboard_shows_every_metric_and_alarm" {
     source = "./modules/watch"
   }
 
+  variables {
+    expected_devices = 40
+  }
+
   assert {
     condition = toset(flatten([
       for widget in jsondecode(aws_cloudwatch_dashboard.fleet.dashboard_body).widgets :
@@ -270,7 +331,7 @@ run "the_dashboard_shows_every_metric_and_alarm" {
       widget.properties.metrics[0][1] => [widget.properties.stat, widget.properties.annotations.horizontal[*].value] if widget.type == "metric"
       } == {
       DriftScore   = ["Average", [0.3]]
-      Heartbeats   = ["Sum", []]
+      Heartbeats   = ["Sum", [36]]
       LatencyP95Ms = ["Maximum", [250]]
       Requests     = ["Sum", []]
     }
@@ -304,6 +365,7 @@ run "values_out_of_range_are_refused" {
     monthly_budget_usd = 0
     alert_emails       = ["nobody"]
     log_retention_days = 8
+    expected_devices   = -1
     thresholds         = { error_rate = 1, drift_score = 0, latency_p95_ms = 0, heartbeat_minutes = 7 }
   }
 
@@ -316,6 +378,7 @@ run "values_out_of_range_are_refused" {
     var.monthly_budget_usd,
     var.alert_emails,
     var.log_retention_days,
+    var.expected_devices,
     var.thresholds,
   ]
 }
@@ -357,6 +420,34 @@ run "latency_p95_ms_out_of_range_is_refused" {
 
   variables {
     thresholds = { latency_p95_ms = 0 }
+  }
+
+  expect_failures = [var.thresholds]
+}
+
+run "half_a_device_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/watch"
+  }
+
+  variables {
+    expected_devices = 1.5
+  }
+
+  expect_failures = [var.expected_devices]
+}
+
+run "heartbeat_share_out_of_range_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/watch"
+  }
+
+  variables {
+    thresholds = { heartbeat_share = 1.1 }
   }
 
   expect_failures = [var.thresholds]

@@ -1,4 +1,4 @@
-# Budget, alarms and dashboard of one stack, with one person who is told.
+# Budget, alarms and dashboard of one stack of forty devices, with one person who is told.
 
 terraform {
   required_version = ">= 1.11.0, < 2.0.0"
@@ -20,6 +20,8 @@ module "watch" {
   data_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
   alert_emails = ["on-call@example.com"]
   thresholds   = { latency_p95_ms = 100 }
+
+  expected_devices = 40
 }
 
 output "dashboard_name" {

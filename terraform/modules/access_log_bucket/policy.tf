@@ -83,10 +83,13 @@ resource "aws_s3_bucket_policy" "this" {
   bucket = aws_s3_bucket.this.id
   policy = jsonencode(local.policy)
 
+  # After every other setting, and on the way down before: it forbids to change them, versioning
+  # to everybody. An apply that is broken off before it has locked nobody out.
   depends_on = [
-    # S3 refuses to change both at the same time.
+    aws_s3_bucket_lifecycle_configuration.this,
+    aws_s3_bucket_ownership_controls.this,
     aws_s3_bucket_public_access_block.this,
-    # The policy forbids to turn versioning on too. On the way down it goes first.
+    aws_s3_bucket_server_side_encryption_configuration.this,
     aws_s3_bucket_versioning.this,
   ]
 }

@@ -51,6 +51,13 @@ module "bucket" {
   extra_statements_json = jsonencode(local.delivery_statements)
   force_destroy         = var.force_destroy
 
+  # CloudTrail encrypts its digests with S3's own key, also where the trail has a key. They
+  # hold hashes and no events.
+  encrypted_by_service = {
+    prefix  = "AWSLogs/${var.account_id}/CloudTrail-Digest/"
+    service = "cloudtrail.amazonaws.com"
+  }
+
   lifecycle_rules = {
     transition_ia_days = 90
     expire_days        = var.trail_retention_days
@@ -135,7 +142,7 @@ resource "aws_cloudtrail" "this" {
     for_each = length(var.data_event_bucket_arns) > 0 ? [var.data_event_bucket_arns] : []
 
     content {
-      name = "Objects of the watched buckets"
+      name = "Writes of objects in the watched buckets"
 
       field_selector {
         field  = "eventCategory"
@@ -145,6 +152,12 @@ resource "aws_cloudtrail" "this" {
       field_selector {
         field  = "resources.type"
         equals = ["AWS::S3::Object"]
+      }
+
+      # Every download of every device would be an event. Who read what is in the access logs.
+      field_selector {
+        field  = "readOnly"
+        equals = ["false"]
       }
 
       field_selector {

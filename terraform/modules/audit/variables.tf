@@ -136,7 +136,7 @@ variable "log_retention_days" {
 }
 
 variable "data_event_bucket_arns" {
-  description = "ARNs of the buckets whose objects are watched too: who read or wrote which. Every such event costs."
+  description = "ARNs of the buckets whose objects are watched too: who wrote or deleted which. Reads are left to the access logs. Every such event costs."
   type        = list(string)
   default     = []
   nullable    = false

@@ -4,7 +4,13 @@
 locals {
   template_name = "${var.name}-devices"
   hook_name     = "${var.name}-provisioning-hook"
-  hook_archive  = "${path.module}/provisioning_hook.zip"
+
+  # The folder of that name, packed. The tasks (infra.plan and the others) pack it into the copy
+  # that they work in. With Terraform alone, pack it first, and again after every change:
+  # (cd modules/fleet/provisioning_hook && zip -X ../provisioning_hook.zip handler.py)
+  # Such an archive has other bytes for the same code, so a change from one way to the other
+  # uploads the function once more.
+  hook_archive = "${path.module}/provisioning_hook.zip"
 
   template = {
     Parameters = {

@@ -65,8 +65,15 @@ locals {
       {
         Sid      = "ReadKeys"
         Effect   = "Allow"
-        Action   = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"]
+        Action   = ["kms:GetKeyPolicy", "kms:GetKeyRotationStatus"]
         Resource = [var.data_key_arn, var.signing_key_arn]
+      },
+      {
+        # A key that an interrupted apply left is known by its description and tags alone.
+        Sid      = "FindKeys"
+        Effect   = "Allow"
+        Action   = ["kms:DescribeKey", "kms:ListResourceTags"]
+        Resource = "arn:${var.partition}:kms:${local.account_prefix}:key/*"
       },
       {
         Sid    = "ReadRoles"
@@ -153,6 +160,8 @@ locals {
           "sso:DescribePermissionSet",
           "sso:GetInlinePolicyForPermissionSet",
           "sso:ListAccountAssignments",
+          # Which were left by an interrupted apply is told by their names.
+          "sso:ListPermissionSets",
           "sso:ListTagsForResource",
         ]
         Resource = [
@@ -171,6 +180,7 @@ locals {
           "iam:ListOpenIDConnectProviders",
           "iot:DescribeEndpoint",
           "kms:ListAliases",
+          "kms:ListKeys",
           "logs:DescribeLogGroups",
           "s3:ListAllMyBuckets",
           "sns:GetSubscriptionAttributes",

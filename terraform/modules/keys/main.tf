@@ -49,6 +49,16 @@ locals {
         }
       },
       {
+        # Logs looks at the key before it takes it for a group, and this call has no encryption
+        # context. It shows settings and no data, so a call that tells no account may pass.
+        Sid       = "LogGroupsLookAtTheKey"
+        Effect    = "Allow"
+        Principal = { Service = "logs.${var.region}.amazonaws.com" }
+        Action    = "kms:DescribeKey"
+        Resource  = "*"
+        Condition = { StringEqualsIfExists = { "aws:SourceAccount" = var.account_id } }
+      },
+      {
         # Whoever publishes to an encrypted topic uses its key; budgets and alarms do.
         Sid       = "AlertsOfTheAccount"
         Effect    = "Allow"

@@ -90,6 +90,13 @@ locals {
       local.list_settings,
       [
         {
+          # A key that an interrupted apply left is known by its description and tags alone.
+          Sid      = "FindKeys"
+          Effect   = "Allow"
+          Action   = ["kms:DescribeKey", "kms:ListResourceTags"]
+          Resource = local.keys_arn
+        },
+        {
           Sid      = "ListState"
           Effect   = "Allow"
           Action   = "s3:ListBucket"

@@ -61,7 +61,6 @@ locals {
           "iot:ListPolicies",
           "iot:ListThingGroups",
           "iot:ListTopicRules",
-          "kms:ListKeys",
           "logs:StopQuery",
           "sso:ListPermissionSets",
           "tag:GetResources",

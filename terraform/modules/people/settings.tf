@@ -57,6 +57,7 @@ locals {
         "iam:ListOpenIDConnectProviders",
         "iot:DescribeEndpoint",
         "kms:ListAliases",
+        "kms:ListKeys",
         "logs:DescribeLogGroups",
         "s3:ListAllMyBuckets",
         "sns:GetSubscriptionAttributes",

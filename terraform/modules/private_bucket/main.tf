@@ -74,7 +74,7 @@ resource "aws_s3_bucket_logging" "this" {
 }
 
 # The provider asks S3 many times over whether these rules have settled, which takes a minute.
-# So nothing else waits for them.
+# So nothing waits for them but the policy.
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 

@@ -72,8 +72,12 @@ locals {
           Action    = "s3:PutObject"
           Resource  = local.objects
           Condition = {
-            Null            = { "s3:x-amz-server-side-encryption" = "false" }
-            StringNotEquals = { "s3:x-amz-server-side-encryption" = "aws:kms" }
+            Null = { "s3:x-amz-server-side-encryption" = "false" }
+            StringNotEquals = merge(
+              { "s3:x-amz-server-side-encryption" = "aws:kms" },
+              # Whoever is no service has no such name, and is denied as before.
+              { for exception in var.encrypted_by_service[*] : "aws:PrincipalServiceName" => exception.service },
+            )
           }
         },
         {
@@ -102,6 +106,20 @@ locals {
           Condition = { ArnNotLike = { "aws:PrincipalArn" = var.guardian_arns } }
         },
       ],
+      [
+        # The exception holds below its folder only.
+        for exception in var.encrypted_by_service[*] : {
+          Sid         = "DenyOtherEncryptionElsewhere"
+          Effect      = "Deny"
+          Principal   = { Service = exception.service }
+          Action      = "s3:PutObject"
+          NotResource = "${aws_s3_bucket.this.arn}/${exception.prefix}*"
+          Condition = {
+            Null            = { "s3:x-amz-server-side-encryption" = "false" }
+            StringNotEquals = { "s3:x-amz-server-side-encryption" = "aws:kms" }
+          }
+        }
+      ],
       jsondecode(var.extra_statements_json),
     )
   }
@@ -111,10 +129,15 @@ resource "aws_s3_bucket_policy" "this" {
   bucket = aws_s3_bucket.this.id
   policy = jsonencode(local.policy)
 
+  # After every other setting, and on the way down before: it forbids to change them, versioning
+  # to everybody. An apply that is broken off before it has locked nobody out.
   depends_on = [
-    # S3 refuses to change both at the same time.
+    aws_s3_bucket_lifecycle_configuration.this,
+    aws_s3_bucket_logging.this,
+    aws_s3_bucket_object_lock_configuration.this,
+    aws_s3_bucket_ownership_controls.this,
     aws_s3_bucket_public_access_block.this,
-    # The policy forbids to turn versioning on too. On the way down it goes first.
+    aws_s3_bucket_server_side_encryption_configuration.this,
     aws_s3_bucket_versioning.this,
   ]
 }

@@ -103,6 +103,26 @@ variable "guardian_arns" {
   }
 }
 
+variable "encrypted_by_service" {
+  description = "The one folder where a service of AWS may encrypt with S3's own key, because it cannot use another: prefix (a folder, with its last slash) and service, such as cloudtrail.amazonaws.com. Null lets nobody."
+  type = object({
+    prefix  = string
+    service = string
+  })
+  default  = null
+  nullable = true
+
+  validation {
+    condition     = var.encrypted_by_service == null || can(regex("^([A-Za-z0-9_-][A-Za-z0-9._-]*/)+$", var.encrypted_by_service.prefix))
+    error_message = "encrypted_by_service.prefix must be folder names of letters, digits, '.', '_' and '-', each ended by a slash: without one the whole bucket would be meant."
+  }
+
+  validation {
+    condition     = var.encrypted_by_service == null || can(regex("^[a-z0-9-]+([.][a-z0-9-]+)*[.]amazonaws[.]com([.]cn)?$", var.encrypted_by_service.service))
+    error_message = "encrypted_by_service.service must be the name of a service as policies have it, such as cloudtrail.amazonaws.com."
+  }
+}
+
 variable "extra_statements_json" {
   description = "More statements of the bucket policy, as a JSON list. Each has a Sid that the bucket does not use itself."
   type        = string
@@ -121,7 +141,7 @@ variable "extra_statements_json" {
   validation {
     condition = try(length(setintersection(
       [for statement in jsondecode(var.extra_statements_json) : statement.Sid],
-      ["DenyWithoutTls", "DenyOldTls", "DenyForeignKey", "DenyKeyOfS3", "DenyOtherEncryption", "DenyKeyOfCaller", "DenyVersioningChange", "DenyToAllButGuardians"],
+      ["DenyWithoutTls", "DenyOldTls", "DenyForeignKey", "DenyKeyOfS3", "DenyOtherEncryption", "DenyOtherEncryptionElsewhere", "DenyKeyOfCaller", "DenyVersioningChange", "DenyToAllButGuardians"],
     )) == 0, true)
     error_message = "extra_statements_json must not repeat a Sid of the bucket's own statements."
   }

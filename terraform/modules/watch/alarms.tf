@@ -20,8 +20,13 @@ locals {
     }
   }
 
+  # A device sends one heartbeat in a period, give or take a second: now and then one falls into
+  # the next. Null where no device is expected yet.
+  heartbeats_expected = var.expected_devices > 0 ? var.expected_devices * var.thresholds.heartbeat_share : null
+
   children = concat(
-    [aws_cloudwatch_metric_alarm.error_rate.alarm_name, aws_cloudwatch_metric_alarm.heartbeat.alarm_name],
+    [aws_cloudwatch_metric_alarm.error_rate.alarm_name],
+    aws_cloudwatch_metric_alarm.heartbeat[*].alarm_name,
     [for alarm in aws_cloudwatch_metric_alarm.gauge : alarm.alarm_name],
   )
 }
@@ -79,15 +84,18 @@ resource "aws_cloudwatch_metric_alarm" "gauge" {
   ok_actions          = [aws_sns_topic.alarms.arn]
 }
 
+# A fleet without devices is silent and well, so there is no alarm before some are expected.
 resource "aws_cloudwatch_metric_alarm" "heartbeat" {
+  count = local.heartbeats_expected != null ? 1 : 0
+
   alarm_name          = "${var.name}-heartbeat-missing"
-  alarm_description   = "No device of the fleet has sent a heartbeat for ${var.thresholds.heartbeat_minutes} minutes."
+  alarm_description   = "Of ${var.expected_devices} expected devices a share below ${var.thresholds.heartbeat_share} has sent heartbeats, for ${var.thresholds.heartbeat_minutes} minutes."
   namespace           = local.namespace
   metric_name         = "Heartbeats"
   statistic           = "Sum"
   period              = local.period_seconds
   comparison_operator = "LessThanThreshold"
-  threshold           = 1
+  threshold           = local.heartbeats_expected
   evaluation_periods  = floor(var.thresholds.heartbeat_minutes * 60 / local.period_seconds)
   # Silence is what this alarm is about.
   treat_missing_data = "breaching"

@@ -5,7 +5,7 @@ locals {
     { title = "Requests and errors", stat = "Sum", metrics = ["Requests", "Errors"], threshold = null },
     { title = "Slowest 5 % of requests, in milliseconds", stat = "Maximum", metrics = ["LatencyP95Ms"], threshold = var.thresholds.latency_p95_ms },
     { title = "Drift, from 0 to 1", stat = "Average", metrics = ["DriftScore"], threshold = var.thresholds.drift_score },
-    { title = "Heartbeats", stat = "Sum", metrics = ["Heartbeats"], threshold = null },
+    { title = "Heartbeats", stat = "Sum", metrics = ["Heartbeats"], threshold = local.heartbeats_expected },
   ]
 
   alarm_arns = {

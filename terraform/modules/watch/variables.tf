@@ -90,12 +90,25 @@ variable "log_retention_days" {
   }
 }
 
+variable "expected_devices" {
+  description = "Devices (0 to 1000000) that send a heartbeat every five minutes while all is well. With 0 nobody is told of heartbeats that stay away."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.expected_devices >= 0 && var.expected_devices <= 1000000 && floor(var.expected_devices) == var.expected_devices
+    error_message = "expected_devices must be a whole number from 0 to 1000000."
+  }
+}
+
 variable "thresholds" {
-  description = "When the fleet is not well: error_rate (share of requests that failed), drift_score (0 to 1), latency_p95_ms (milliseconds), heartbeat_minutes (without any heartbeat: 5 to 1440, in steps of 5)."
+  description = "When the fleet is not well: error_rate (share of requests that failed), drift_score (0 to 1), latency_p95_ms (milliseconds), heartbeat_share (share of the expected devices that must be heard) and heartbeat_minutes (how long fewer may be heard: 5 to 1440, in steps of 5)."
   type = object({
     error_rate        = optional(number, 0.05)
     drift_score       = optional(number, 0.3)
     latency_p95_ms    = optional(number, 250)
+    heartbeat_share   = optional(number, 0.9)
     heartbeat_minutes = optional(number, 15)
   })
   default  = {}
@@ -114,6 +127,11 @@ variable "thresholds" {
   validation {
     condition     = var.thresholds.latency_p95_ms > 0
     error_message = "thresholds.latency_p95_ms must be above 0."
+  }
+
+  validation {
+    condition     = var.thresholds.heartbeat_share > 0 && var.thresholds.heartbeat_share <= 1
+    error_message = "thresholds.heartbeat_share must be above 0 and at most 1."
   }
 
   validation {
