@@ -22,6 +22,7 @@ from compiler import config as compiler_config
 from edge_runtime.storage import write_atomically
 from greengrass_components import config as components_config
 from greengrass_components.deploy import DeploySettings
+from greengrass_components.infrastructure.check_report import CheckSettings
 from greengrass_components.infrastructure.cost import CostSettings
 from trainer import config as trainer_config
 from trainer.commands import EXAMPLE
@@ -36,6 +37,7 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct], Path], ...] = (
     ("component", components_config.ComponentSettings, components_config.DEFAULTS),
     ("deploy", DeploySettings, components_config.DEFAULTS),
     ("cost", CostSettings, components_config.DEFAULTS),
+    ("infra_test", CheckSettings, components_config.DEFAULTS),
 )
 
 

@@ -1,6 +1,6 @@
 # Where the state of an environment is kept. It is applied once, before anything else, and
 # keeps its own state in a file: the bucket cannot hold the state of itself before it exists.
-# A lost file is no harm: `terraform import` takes the bucket and the key back in.
+# A lost file is no harm: infra.bootstrap takes the bucket and the key back in.
 
 provider "aws" {
   region = var.aws_region
@@ -50,7 +50,9 @@ locals {
   partition  = data.aws_partition.current.partition
   caller_arn = data.aws_iam_session_context.current.issuer_arn
 
-  guardian_arns = length(var.guardian_arns) > 0 ? var.guardian_arns : [local.caller_arn]
+  # Without anybody named, whoever applies this: a bucket without a guardian could never change.
+  caller_guards = var.caller_guards || length(var.guardian_arns) == 0
+  guardian_arns = concat(var.guardian_arns, local.caller_guards ? [local.caller_arn] : [])
 
   # The wildcards of a policy, read as a regular expression. Of its special characters the
   # name of a role can hold only "." and "+".
@@ -86,7 +88,7 @@ resource "aws_kms_key" "state" {
   lifecycle {
     precondition {
       condition     = local.caller_is_guardian
-      error_message = "guardian_arns does not hold ${local.caller_arn}, which applies this. The first apply would lock its own author out: add that ARN, or sign in as one of the guardians."
+      error_message = "guardian_arns does not hold ${local.caller_arn}, which applies this. The first apply would lock its own author out: add that ARN (to administrator_arns in the variable file of the environment, for infra.bootstrap), or sign in as one of the guardians."
     }
   }
 }

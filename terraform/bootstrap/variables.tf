@@ -87,6 +87,13 @@ variable "guardian_arns" {
   }
 }
 
+variable "caller_guards" {
+  description = "Whether whoever applies this is a guardian besides guardian_arns, as in the stack of dev and at an endpoint of one's own."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "force_destroy" {
   description = "Whether destroying the bucket also deletes the states in it. They are the only record of what belongs to the stacks."
   type        = bool

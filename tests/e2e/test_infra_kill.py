@@ -3,7 +3,8 @@
 Half of the kills hit ``inv`` alone: Terraform then finishes by itself, and the next apply
 waits for it. The other half hit Terraform and its provider too, as a power cut does: the
 state's lock stays, resources exist that the state does not know, and somebody has to free
-the lock on purpose before the next apply takes those resources over.
+the lock on purpose before the next apply takes those resources over, or the next destroy
+deletes them.
 """
 
 from __future__ import annotations
@@ -35,7 +36,12 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = 10
+FULL = ("--var-file", str(ROOT / "terraform/examples/full.tfvars"))
+"""Everything that can be switched on."""
+
+KILLS = 5
+"""For each set of values."""
+
 LONGEST_APPLY_SECONDS = 90.0
 
 
@@ -81,11 +87,10 @@ def power_cut(folder: Path) -> None:
         process.kill()
 
 
-def free_the_lock(folder: Path) -> None:
+def free_the_lock(folder: Path, *arguments: str) -> None:
     """Be refused, and do what the refusal says."""
-    refused = start(folder, "infra.apply", "--confirm", "edgewise-dev")
-    deadline = time.monotonic() + 60
-    out, err = refused.communicate(timeout=max(1, deadline - time.monotonic()))
+    refused = start(folder, *arguments, "--confirm", "edgewise-dev")
+    out, err = refused.communicate(timeout=60)
     assert refused.returncode == 1, out + err
     last = err.strip().splitlines()[-1]
     assert re.search(r"locked by \S+@\S+ since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(\w+\)", last)
@@ -102,16 +107,17 @@ def is_locked() -> bool:
 
 
 @pytest.mark.timeout(3000)
-def test_ten_kills_at_random_moments_and_the_next_apply_converges(
-    tmp_path: Path, emulator: Emulator
+@pytest.mark.parametrize("values", [(), FULL], ids=["as committed", "everything"])
+def test_kills_at_random_moments_and_the_next_apply_converges(
+    tmp_path: Path, emulator: Emulator, values: tuple[str, ...]
 ) -> None:
     inv(tmp_path, "infra.bootstrap")
     before = take_census(find_caller())
     work = tmp_path / "build/infra/dev"
-    chance = random.Random(10)
+    chance = random.Random(10 + len(values))
     killed = locks = 0
     while killed < KILLS:
-        process = start(tmp_path, "infra.apply", "--confirm", "edgewise-dev")
+        process = start(tmp_path, "infra.apply", *values, "--confirm", "edgewise-dev")
         try:
             out, err = process.communicate(timeout=chance.uniform(2.0, LONGEST_APPLY_SECONDS))
         except subprocess.TimeoutExpired:
@@ -123,18 +129,44 @@ def test_ten_kills_at_random_moments_and_the_next_apply_converges(
         else:
             # All is made: begin again, so that every kill meets something to do.
             assert process.returncode == 0, out + err
-            inv(tmp_path, "infra.destroy", "--confirm", "edgewise-dev")
+            inv(tmp_path, "infra.destroy", *values, "--confirm", "edgewise-dev")
         if killed % 2 and is_locked():
-            free_the_lock(tmp_path)
+            free_the_lock(tmp_path, "infra.apply", *values)
             locks += 1
 
-    told = json.loads(inv(tmp_path, "infra.apply", "--confirm", "edgewise-dev", "--json").stdout)
+    last = inv(tmp_path, "infra.apply", *values, "--confirm", "edgewise-dev", "--json")
 
-    assert told["outputs"]["artifact_bucket"] in {
+    assert json.loads(last.stdout)["outputs"]["artifact_bucket"] in {
         bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]
     }
-    assert json.loads(inv(tmp_path, "infra.plan", "--json").stdout)["empty"]
+    assert json.loads(inv(tmp_path, "infra.plan", *values, "--json").stdout)["empty"]
     assert locks, "no kill left a lock: the moments were badly chosen"
-    inv(tmp_path, "infra.destroy", "--confirm", "edgewise-dev")
+    inv(tmp_path, "infra.destroy", *values, "--confirm", "edgewise-dev")
     assert take_census(find_caller()) - before == frozenset()
     assert everything_in(work) == []
+
+
+def made_so_far() -> int:
+    return len(take_census(find_caller()))
+
+
+@pytest.mark.timeout(1200)
+def test_a_destroy_after_a_kill_leaves_nothing(tmp_path: Path, emulator: Emulator) -> None:
+    inv(tmp_path, "infra.bootstrap")
+    before = take_census(find_caller())
+    process = start(tmp_path, "infra.apply", *FULL)
+    # Half of the stack, before the state is saved for the first time.
+    deadline = time.monotonic() + 120
+    while made_so_far() < len(before) + 40 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    power_cut(tmp_path / "build/infra/dev")
+    process.communicate()
+    if is_locked():
+        free_the_lock(tmp_path, "infra.destroy", *FULL)
+    assert made_so_far() >= len(before) + 40
+
+    gone = inv(tmp_path, "infra.destroy", *FULL, "--confirm", "edgewise-dev", "--json")
+
+    assert json.loads(gone.stdout)["adopt"] > 0
+    assert take_census(find_caller()) - before == frozenset()

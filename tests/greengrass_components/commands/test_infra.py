@@ -76,6 +76,13 @@ def test_a_variable_file_with_an_unknown_name_is_refused(tmp_path: Path) -> None
     assert "no Terraform variable acount_id (ours.tfvars); did you mean account_id" in said
 
 
+@pytest.mark.parametrize("task", ["bootstrap", "init", "plan", "apply", "destroy", "output"])
+def test_an_endpoint_among_the_values_is_refused(tmp_path: Path, task: str) -> None:
+    said = refused(tmp_path, task, "--var", "aws_endpoint=http://127.0.0.1:9")
+
+    assert "the endpoint is that of AWS_ENDPOINT_URL" in said
+
+
 def test_nobody_signed_in_is_told_what_to_do(tmp_path: Path) -> None:
     said = refused(tmp_path, "plan", "--var", "aws_region=eu-central-1")
 

@@ -10,9 +10,11 @@ from greengrass_components.errors import TerraformFailedError
 from greengrass_components.infrastructure.account import Caller
 from greengrass_components.infrastructure.adoption import (
     check_adoptions,
+    find_conflicts,
     import_blocks,
     import_id,
     is_name_conflict,
+    strangers,
 )
 from greengrass_components.infrastructure.plan_review import PlannedResource
 
@@ -96,17 +98,45 @@ def plan_with(before: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_what_has_the_stacks_tag_is_taken_over() -> None:
-    plan = plan_with({"tags_all": {"Stack": "edgewise-dev"}})
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param({"tags_all": {"Stack": "edgewise-dev"}}, id="by its tag"),
+        pytest.param({}, id="by its name, as it has no tags"),
+    ],
+)
+def test_what_is_the_stacks_is_taken_over(before: dict[str, Any]) -> None:
+    plan = plan_with(before)
 
-    assert check_adoptions(plan, stack="edgewise-dev") == ("aws_s3_bucket.this",)
-
-
-def test_a_kind_without_tags_is_taken_over_by_its_name() -> None:
-    assert check_adoptions(plan_with({}), stack="edgewise-dev") == ("aws_s3_bucket.this",)
+    check_adoptions(plan, stack="edgewise-dev")
+    assert strangers(plan, stack="edgewise-dev") == {}
 
 
 @pytest.mark.parametrize("tags", [None, {}, {"Stack": "edgewise-prod"}])
 def test_what_is_somebody_elses_is_refused(tags: dict[str, str] | None) -> None:
+    plan = plan_with({"tags_all": tags})
+
+    assert strangers(plan, stack="edgewise-dev") == {"aws_s3_bucket.this": "slm-a"}
     with pytest.raises(TerraformFailedError, match="slm-a is there already and does not belong"):
-        check_adoptions(plan_with({"tags_all": tags}), stack="edgewise-dev")
+        check_adoptions(plan, stack="edgewise-dev")
+
+
+def test_conflicts_are_the_planned_resources_whose_name_is_taken() -> None:
+    planned = {
+        name: {
+            "address": f"aws_iam_role.{name}",
+            "type": "aws_iam_role",
+            "mode": "managed",
+            "change": {"actions": ["create"], "after": {"name": name}},
+        }
+        for name in ("a", "b")
+    }
+    failures = [
+        ("aws_iam_role.a", "EntityAlreadyExists: Role with name a already exists."),
+        ("aws_iam_role.b", "AccessDenied: no"),
+        ("aws_iam_role.c", "EntityAlreadyExists: Role with name c already exists."),
+        ("", "EntityAlreadyExists"),
+    ]
+
+    plan = {"resource_changes": list(planned.values())}
+    assert find_conflicts(failures, plan, CALLER) == {"aws_iam_role.a": "a"}

@@ -95,6 +95,19 @@ def test_values_of_another_environment_are_refused(source: Path) -> None:
         load_environment("dev", source=source, variables={"environment": "prod"})
 
 
+def test_the_endpoint_is_not_a_value(tmp_path: Path) -> None:
+    file = tmp_path / "more.tfvars"
+    file.write_text('aws_endpoint = "http://127.0.0.1:9"\n')
+
+    for given in (
+        {"variable_files": [file]},
+        {"variables": {"aws_endpoint": "http://127.0.0.1:9"}},
+        {"variables": {"aws_endpoint": None}},
+    ):
+        with pytest.raises(VariableError, match="the endpoint is that of AWS_ENDPOINT_URL"):
+            load_environment("dev", source=CONFIGURATION, **given)
+
+
 @pytest.mark.parametrize("name", ["dev", "staging", "prod"])
 def test_the_committed_environments_can_be_loaded(name: str) -> None:
     environment = load_environment(name, source=CONFIGURATION)

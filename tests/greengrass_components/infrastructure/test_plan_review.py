@@ -8,6 +8,7 @@ import pytest
 
 from greengrass_components.infrastructure.plan_review import (
     Loss,
+    adopted_losses,
     planned_creations,
     review_losses,
 )
@@ -123,6 +124,159 @@ def test_objects_that_expire_earlier_are_a_loss(
     kind = "aws_s3_bucket_lifecycle_configuration"
 
     assert bool(losses(change(kind, "update", before=old, after=new))) == is_loss
+
+
+def lock(mode: str = "GOVERNANCE", **time: int) -> dict[str, Any]:
+    return {"rule": [{"default_retention": [{"mode": mode, "days": 0, "years": 0, **time}]}]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "action"),
+    [
+        (lock(days=365), lock(days=30), "shorten"),
+        (lock(years=2), lock(days=365), "shorten"),
+        (lock(days=365), {"rule": []}, "shorten"),
+        (lock(days=7, mode="COMPLIANCE"), lock(days=7), "weaken"),
+        (lock(days=365), lock(years=1), None),
+        (lock(days=30), lock(days=365), None),
+        ({"rule": []}, lock(days=1), None),
+    ],
+)
+def test_a_lock_that_holds_less_is_a_loss(
+    old: dict[str, Any], new: dict[str, Any], action: str | None
+) -> None:
+    kind = "aws_s3_bucket_object_lock_configuration"
+    found = losses(change(kind, "update", before=old, after=new))
+
+    assert found == ([(action, f"module.a.{kind}.this")] if action else [])
+
+
+TRAIL = {
+    "enable_logging": True,
+    "is_multi_region_trail": True,
+    "enable_log_file_validation": True,
+    "include_global_service_events": True,
+    "event_selector": [],
+    "advanced_event_selector": [],
+}
+KEY = {"is_enabled": True, "enable_key_rotation": True, "deletion_window_in_days": 30}
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "name"),
+    [
+        ("aws_cloudtrail", TRAIL, "enable_logging"),
+        ("aws_cloudtrail", TRAIL, "is_multi_region_trail"),
+        ("aws_cloudtrail", TRAIL, "enable_log_file_validation"),
+        ("aws_cloudtrail", TRAIL, "include_global_service_events"),
+        ("aws_kms_key", KEY, "is_enabled"),
+        ("aws_kms_key", KEY, "enable_key_rotation"),
+    ],
+)
+def test_a_protection_that_is_switched_off_is_a_loss(
+    kind: str, values: dict[str, Any], name: str
+) -> None:
+    off = values | {name: False}
+
+    assert losses(change(kind, "update", before=values, after=off)) == [
+        ("weaken", f"module.a.{kind}.this")
+    ]
+    assert losses(change(kind, "update", before=off, after=values)) == []
+    assert losses(change(kind, "update", before=off, after=off | {"tags": {}})) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_loss"), [(30, 7, True), (None, 7, True), (7, 30, False), (30, 30, False)]
+)
+def test_a_key_that_can_be_saved_for_less_time_is_a_loss(
+    old: int | None, new: int, is_loss: bool
+) -> None:
+    before, after = KEY | {"deletion_window_in_days": old}, KEY | {"deletion_window_in_days": new}
+
+    assert bool(losses(change("aws_kms_key", "update", before=before, after=after))) == is_loss
+
+
+def events(kind: str = "All", *, management: bool = True, objects: list[str]) -> dict[str, Any]:
+    resource = {"type": "AWS::S3::Object", "values": objects}
+    return {
+        "read_write_type": kind,
+        "include_management_events": management,
+        "data_resource": [resource] if objects else [],
+    }
+
+
+def advanced(**fields: dict[str, list[str]]) -> dict[str, Any]:
+    return {"field_selector": [{"field": name, **given} for name, given in fields.items()]}
+
+
+MANAGEMENT = advanced(eventCategory={"equals": ["Management"]})
+OBJECTS = advanced(eventCategory={"equals": ["Data"]}, arn={"starts_with": ["a/", "b/"]})
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "is_loss"),
+    [
+        ("event_selector", [events(objects=["a/"])], [], True),
+        ("event_selector", [events(objects=["a/", "b/"])], [events(objects=["a/"])], True),
+        ("event_selector", [events(objects=[])], [events("WriteOnly", objects=[])], True),
+        ("event_selector", [events(objects=[])], [events(management=False, objects=["a/"])], True),
+        ("event_selector", [events(objects=["a/"])], [events(objects=["a/", "b/"])], False),
+        ("event_selector", [events("ReadOnly", objects=[])], [events(objects=[])], False),
+        ("advanced_event_selector", [MANAGEMENT, OBJECTS], [MANAGEMENT], True),
+        ("advanced_event_selector", [OBJECTS], [MANAGEMENT], True),
+        (
+            "advanced_event_selector",
+            [OBJECTS],
+            [advanced(eventCategory={"equals": ["Data"]}, arn={"starts_with": ["a/"]})],
+            True,
+        ),
+        (
+            "advanced_event_selector",
+            [MANAGEMENT],
+            [advanced(eventCategory={"equals": ["Management"]}, source={"not_equals": ["kms"]})],
+            True,
+        ),
+        ("advanced_event_selector", [MANAGEMENT], [OBJECTS, MANAGEMENT], False),
+        (
+            "advanced_event_selector",
+            [OBJECTS],
+            [advanced(eventCategory={"equals": ["Data"]}, arn={"starts_with": ["b/", "c/", "a/"]})],
+            False,
+        ),
+        (
+            "advanced_event_selector",
+            [OBJECTS],
+            [advanced(eventCategory={"equals": ["Data"]})],
+            False,
+        ),
+    ],
+)
+def test_calls_that_are_recorded_no_longer_are_a_loss(
+    name: str, old: list[dict[str, Any]], new: list[dict[str, Any]], is_loss: bool
+) -> None:
+    before, after = TRAIL | {name: old}, TRAIL | {name: new}
+
+    assert bool(losses(change("aws_cloudtrail", "update", before=before, after=after))) == is_loss
+
+
+def test_one_resource_can_lose_in_two_ways() -> None:
+    worse = {"is_enabled": False, "enable_key_rotation": True, "deletion_window_in_days": 7}
+
+    assert [
+        action for action, _ in losses(change("aws_kms_key", "update", before=KEY, after=worse))
+    ] == ["shorten", "weaken"]
+
+
+def test_what_is_taken_over_would_be_lost_when_it_is_deleted() -> None:
+    adopted = change("aws_s3_bucket", "no-op", name="b")
+    adopted["change"]["importing"] = {"id": "slm-b"}
+    role = change("aws_iam_role", "update")
+    role["change"]["importing"] = {"id": "edgewise-dev-ci"}
+    plan = {"resource_changes": [change("aws_kms_key", "create"), adopted, role]}
+
+    assert adopted_losses(plan) == (
+        Loss("module.a.aws_s3_bucket.b", "delete", "its objects are deleted"),
+    )
 
 
 def test_creations_are_what_is_nowhere_yet() -> None:

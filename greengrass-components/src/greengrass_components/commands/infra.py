@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,10 +10,8 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors
-from greengrass_components.commands.checkout import CHECKOUT
-from greengrass_components.commands.stack_reports import cost, graph
+from greengrass_components.commands.stack_reports import check, cost, graph
 from greengrass_components.commands.stacks import (
-    CONFIGURATION,
     STACK_HELP,
     ask_for_the_name,
     open_from_flags,
@@ -24,36 +19,35 @@ from greengrass_components.commands.stacks import (
 )
 
 if TYPE_CHECKING:
-    from greengrass_components.infrastructure.checks import CheckReport
     from greengrass_components.infrastructure.plan_review import Loss
     from greengrass_components.infrastructure.terraform import StackChanges
 
 __all__ = ["namespace"]
 
-_log = logging.getLogger(__name__)
-
-_TEST_FOLDER = Path("build/infra-test")
-_REFUSED = 3
 _PLAN_ONLY = "show what would be done, and stop"
 _CONFIRM = "the stack's name, when data may be lost; a terminal is asked for it"
+_REPLACE = "address of a resource to make anew; may be given several times"
 
 
-@task(help=STACK_HELP, iterable=["var", "var_file"])
+@task(help={**STACK_HELP, "confirm": _CONFIRM}, iterable=["var", "var_file"])
 def bootstrap(
     _: Context,
     env: str = "dev",
     *,
+    confirm: str | None = None,
     var: list[str] | None = None,
     var_file: list[str] | None = None,
     timeout: str | None = None,
     json: bool = False,
 ) -> None:
     """Make the bucket that Terraform's state lies in; once for each environment."""
-    from greengrass_components.infrastructure.stack import bootstrap_state
+    from greengrass_components.infrastructure.bootstrap import bootstrap_state
 
     with reporting_errors():
         bucket, changes = bootstrap_state(
-            env, **source_and_values(var=var, var_file=var_file, timeout=timeout)
+            env,
+            confirm=ask_for_the_name(confirm),
+            **source_and_values(var=var, var_file=var_file, timeout=timeout),
         )
         if json:
             print_json({"bucket": bucket, "made": changes is not None and not changes.empty})
@@ -83,14 +77,15 @@ def init(
 
 
 @task(
-    help={**STACK_HELP, "destroy": "plan to delete everything"},
-    iterable=["var", "var_file"],
+    help={**STACK_HELP, "destroy": "plan to delete everything", "replace": _REPLACE},
+    iterable=["replace", "var", "var_file"],
 )
 def plan(
     _: Context,
     env: str = "dev",
     *,
     destroy: bool = False,
+    replace: list[str] | None = None,
     var: list[str] | None = None,
     var_file: list[str] | None = None,
     timeout: str | None = None,
@@ -98,18 +93,27 @@ def plan(
 ) -> None:
     """Show what an apply would change, and which data it would lose."""
     with reporting_errors():
-        _plan(env, destroy=destroy, var=var, var_file=var_file, timeout=timeout, json=json)
+        _plan(
+            env,
+            destroy=destroy,
+            replace=replace,
+            var=var,
+            var_file=var_file,
+            timeout=timeout,
+            json=json,
+        )
 
 
 @task(
-    help={**STACK_HELP, "plan_only": _PLAN_ONLY, "confirm": _CONFIRM},
-    iterable=["var", "var_file"],
+    help={**STACK_HELP, "plan_only": _PLAN_ONLY, "replace": _REPLACE, "confirm": _CONFIRM},
+    iterable=["replace", "var", "var_file"],
 )
 def apply(
     _: Context,
     env: str = "dev",
     *,
     plan_only: bool = False,
+    replace: list[str] | None = None,
     confirm: str | None = None,
     var: list[str] | None = None,
     var_file: list[str] | None = None,
@@ -117,14 +121,21 @@ def apply(
     json: bool = False,
 ) -> None:
     """Make the cloud side as the configuration says."""
-    from greengrass_components.infrastructure.stack import apply_stack
+    from greengrass_components.infrastructure.changes import apply_stack
 
     with reporting_errors():
         if plan_only:
-            _plan(env, destroy=False, var=var, var_file=var_file, timeout=timeout, json=json)
+            _plan(
+                env,
+                replace=replace,
+                var=var,
+                var_file=var_file,
+                timeout=timeout,
+                json=json,
+            )
             return
         stack = open_from_flags(env, var=var, var_file=var_file, timeout=timeout)
-        result = apply_stack(stack, confirm=ask_for_the_name(confirm))
+        result = apply_stack(stack, confirm=ask_for_the_name(confirm), replace=replace or ())
         if json:
             told = msgspec.to_builtins(result.changes)
             print_json({**told, "adopted": result.adopted, "outputs": result.outputs})
@@ -151,7 +162,7 @@ def destroy(
     json: bool = False,
 ) -> None:
     """Delete the cloud side; its name must be typed."""
-    from greengrass_components.infrastructure.stack import destroy_stack
+    from greengrass_components.infrastructure.changes import destroy_stack
 
     with reporting_errors():
         if plan_only:
@@ -211,93 +222,20 @@ def unlock(
             print(f"freed; now run infra.apply --env {env}, which goes on where it was broken off")
 
 
-@task(
-    name="test",
-    help={
-        "env": "the environment that is applied to an emulator",
-        "json": "print one JSON object",
-    },
-)
-def check(_: Context, env: str = "dev", *, json: bool = False) -> None:
-    """Check the configuration, and apply it whole to an emulator; no account is needed."""
-    from greengrass_components.errors import ProviderUnreachableError, TerraformMissingError
-    from greengrass_components.infrastructure.checks import check_configuration
-
-    with reporting_errors():
-        try:
-            report = check_configuration(
-                CONFIGURATION,
-                picture=CHECKOUT / "docs" / "architecture.svg",
-                folder=Path.cwd() / _TEST_FOLDER,
-                environment=env,
-                on_step=_say_step,
-                on_line=_log.debug,
-            )
-        except (TerraformMissingError, ProviderUnreachableError) as error:
-            print(f"skipped: {error.message}", file=sys.stderr)
-            if json:
-                print_json({"skipped": error.message})
-            return
-    if json:
-        print_json(
-            {
-                "resources": report.stack.resources,
-                "second_plan_changes": len(report.stack.second_plan),
-                "left_after_destroy": len(report.stack.left),
-                "policy_rows": report.stack.policy_rows,
-                "policy_failures": len(report.stack.policy_failures),
-                "checkov": {
-                    "passed": report.checkov.passed,
-                    "failed": len(report.checkov.failed),
-                    "waived": len(report.checkov.waived),
-                },
-                "terraform_tests": {
-                    "passed": report.tests.passed,
-                    "failed": len(report.tests.failed),
-                },
-                "apply_seconds": round(report.stack.apply_seconds, 1),
-                "failures": report.failures,
-            }
-        )
-    else:
-        _print_report(report)
-    if report.failures:
-        raise SystemExit(_REFUSED)
-
-
-def _print_report(report: CheckReport) -> None:
-    stack, checkov = report.stack, report.checkov
-    print(f"terraform test: {report.tests.passed} passed, {len(report.tests.failed)} failed")
-    print(
-        f"stack: {stack.resources} resources applied in {stack.apply_seconds:.0f} s, "
-        f"{len(stack.second_plan)} changes in a second plan, {len(stack.left)} left after destroy"
-    )
-    print(f"policies: {stack.policy_rows} rows, {len(stack.policy_failures)} failures")
-    print(
-        f"checkov: {checkov.passed} passed, {len(checkov.failed)} failed, "
-        f"{len(checkov.waived)} waived with a reason"
-    )
-    for failure in report.failures:
-        print(f"  {failure}")
-
-
-def _say_step(line: str) -> None:
-    print(f"== {line}", file=sys.stderr, flush=True)
-
-
 def _plan(
     env: str,
     *,
-    destroy: bool,
+    destroy: bool = False,
+    replace: list[str] | None = None,
     var: list[str] | None,
     var_file: list[str] | None,
     timeout: str | None,
     json: bool,
 ) -> None:
-    from greengrass_components.infrastructure.stack import plan_stack
+    from greengrass_components.infrastructure.changes import plan_stack
 
     stack = open_from_flags(env, var=var, var_file=var_file, timeout=timeout)
-    result = plan_stack(stack, destroy=destroy)
+    result = plan_stack(stack, destroy=destroy, replace=replace or ())
     if json:
         print_json({**msgspec.to_builtins(result.changes), "losses": result.losses})
         return

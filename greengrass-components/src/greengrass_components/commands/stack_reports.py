@@ -1,7 +1,9 @@
-"""Tasks of the namespace ``infra`` that tell of the stack: what it costs, what it looks like."""
+"""Tasks of ``infra`` that tell of the stack: what it costs, how it looks, if it is right."""
 
 from __future__ import annotations
 
+import logging
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +12,20 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors
-from greengrass_components.commands.stacks import STACK_HELP, open_from_flags
+from greengrass_components.commands.checkout import CHECKOUT
+from greengrass_components.commands.stacks import CONFIGURATION, STACK_HELP, open_from_flags
 from greengrass_components.errors import TerraformError
 
 if TYPE_CHECKING:
     from greengrass_components.infrastructure.cost import Estimate
     from greengrass_components.infrastructure.stack import Stack
 
-__all__ = ["cost", "graph"]
+__all__ = ["check", "cost", "graph"]
 
+_log = logging.getLogger(__name__)
+
+_TEST_FOLDER = Path("build/infra-test")
+_REFUSED = 3
 _PLAN = "report.tfplan"
 _PLAN_HELP = "a plan or a state, as `terraform show -json` prints it"
 _LEVERS = 3
@@ -133,6 +140,47 @@ def graph(
         print(f"{path} shows {counts['boxes']} boxes and {counts['arrows']} arrows")
         if found.unknown:
             print(f"of {found.unknown} resources an apply will tell more; draw again after it")
+
+
+@task(
+    name="test",
+    help={
+        "env": "the environment that is applied to an emulator",
+        "json": "print one JSON object",
+    },
+)
+def check(_: Context, env: str = "dev", *, json: bool = False) -> None:
+    """Check the configuration, and apply it whole to an emulator; no account is needed."""
+    from greengrass_components.errors import ProviderUnreachableError, TerraformMissingError
+    from greengrass_components.infrastructure.check_report import load_check_settings
+    from greengrass_components.infrastructure.checks import check_configuration
+
+    with reporting_errors():
+        try:
+            report = check_configuration(
+                CONFIGURATION,
+                picture=CHECKOUT / "docs" / "architecture.svg",
+                folder=Path.cwd() / _TEST_FOLDER,
+                settings=load_check_settings(project_folder=Path.cwd()),
+                environment=env,
+                on_step=_say_step,
+                on_line=_log.debug,
+            )
+        except (TerraformMissingError, ProviderUnreachableError) as error:
+            print(f"skipped: {error.message}", file=sys.stderr)
+            if json:
+                print_json({"skipped": error.message})
+            return
+    if json:
+        print_json(report.summary)
+    else:
+        print("\n".join(report.lines))
+    if report.failures:
+        raise SystemExit(_REFUSED)
+
+
+def _say_step(line: str) -> None:
+    print(f"== {line}", file=sys.stderr, flush=True)
 
 
 def _planned(stack: Stack) -> dict[str, Any]:

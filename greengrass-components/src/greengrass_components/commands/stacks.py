@@ -84,7 +84,9 @@ def ask_for_the_name(given: str | None) -> Any:
             _say(f"{loss.action} {loss.address}: {loss.what}")
         if given is not None or not sys.stdin.isatty():
             return given or ""
-        question = f"this loses data. To go on, type the stack's name ({stack}): "
+        question = (
+            f"this loses data, or its protection. To go on, type the stack's name ({stack}): "
+        )
         print(question, end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip()
 

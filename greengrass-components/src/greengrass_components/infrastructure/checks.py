@@ -23,28 +23,30 @@ from greengrass_components.emulator import start_emulator
 from greengrass_components.errors import ChecksError
 from greengrass_components.infrastructure.account import find_caller
 from greengrass_components.infrastructure.architecture_picture import draw_architecture
+from greengrass_components.infrastructure.bootstrap import bootstrap_state
 from greengrass_components.infrastructure.census import take_census
-from greengrass_components.infrastructure.checkov import (
-    CheckovReport,
-    prepare_checkov,
-    run_checkov,
-)
-from greengrass_components.infrastructure.configuration import pack_functions
-from greengrass_components.infrastructure.cost import COMMITTED, take_inventory
-from greengrass_components.infrastructure.stack import (
+from greengrass_components.infrastructure.changes import (
     apply_stack,
-    bootstrap_state,
     destroy_stack,
-    open_stack,
     plan_stack,
 )
+from greengrass_components.infrastructure.check_report import (
+    CheckReport,
+    CheckSettings,
+    StackReport,
+    TestsReport,
+)
+from greengrass_components.infrastructure.checkov import prepare_checkov, run_checkov
+from greengrass_components.infrastructure.configuration import pack_functions
+from greengrass_components.infrastructure.cost import COMMITTED, take_inventory
+from greengrass_components.infrastructure.stack import open_stack
 from greengrass_components.infrastructure.terraform import Terraform
 from greengrass_components.infrastructure.terraform_messages import first_error, json_messages
 from greengrass_components.policies.access import check_access
 from greengrass_components.policies.lint import lint_policies
 from greengrass_components.policies.names import managed_resources
 
-__all__ = ["CheckReport", "StackReport", "TestsReport", "check_configuration"]
+__all__ = ["check_configuration"]
 
 TABLE = Path("tests/access.toml")
 """Who may do what, below the configuration."""
@@ -55,70 +57,12 @@ EVERYTHING = Path("examples/full.tfvars")
 _OWN_SETTINGS = ("AWS_", "TF_VAR_")
 
 
-class TestsReport(msgspec.Struct, frozen=True):
-    """What ``terraform test`` found."""
-
-    passed: int
-    """Runs that passed."""
-    failed: tuple[str, ...]
-    """One line for each run that failed, or error."""
-
-
-class StackReport(msgspec.Struct, frozen=True):
-    """What the stack did on the emulator."""
-
-    resources: int
-    """Resources that the apply made."""
-    apply_seconds: float
-    """Wall time of the apply, in seconds."""
-    second_plan: tuple[str, ...]
-    """Actions that a second plan would take; should be none."""
-    left: tuple[str, ...]
-    """What the destroy left in the account; should be nothing."""
-    policy_rows: int
-    """Rows of the table that were evaluated."""
-    policy_failures: tuple[str, ...]
-    """One line for each row that is not so, or lint finding."""
-    out_of_date: tuple[str, ...]
-    """What is made from the stack and shows it as it was: the picture, the cost's inventory."""
-
-
-class CheckReport(msgspec.Struct, frozen=True):
-    """Everything that was found."""
-
-    badly_formatted: tuple[str, ...]
-    """Files that ``terraform fmt`` would change."""
-    tests: TestsReport
-    stack: StackReport
-    checkov: CheckovReport
-
-    @property
-    def failures(self) -> tuple[str, ...]:
-        """One line for each thing that is wrong; empty when all is well."""
-        return (
-            *(f"not formatted: {file}" for file in self.badly_formatted),
-            *(f"test failed: {line}" for line in self.tests.failed),
-            *(f"not stable: a second plan would {action}" for action in self.stack.second_plan),
-            *(f"left after destroy: {name}" for name in self.stack.left),
-            *(f"policy: {line}" for line in self.stack.policy_failures),
-            *(f"out of date: {line}" for line in self.stack.out_of_date),
-            *(f"checkov: {line}" for line in self.checkov.failed),
-            *(
-                f"checkov: the waiver of {waiver.check} at {waiver.resource} gives no reason"
-                for waiver in self.checkov.waived
-                if len(waiver.reason.split()) < _WORDS_OF_A_REASON
-            ),
-        )
-
-
-_WORDS_OF_A_REASON = 4
-
-
 def check_configuration(
     source: Path,
     *,
     picture: Path,
     folder: Path,
+    settings: CheckSettings,
     environment: str = "dev",
     on_step: LineSink,
     on_line: LineSink,
@@ -131,6 +75,7 @@ def check_configuration(
         source: the configuration.
         picture: the committed drawing of the stack.
         folder: for copies, state and logs; emptied first.
+        settings: what is expected.
         environment: the environment to apply.
         on_step: told of each step, and how long it took.
         on_line: told what Terraform says.
@@ -159,6 +104,7 @@ def check_configuration(
                 source,
                 picture=picture,
                 work=folder / "work",
+                settings=settings,
                 environment=environment,
                 endpoint=emulator.endpoint,
                 steps=steps,
@@ -230,6 +176,7 @@ def _try_stack(
     *,
     picture: Path,
     work: Path,
+    settings: CheckSettings,
     environment: str,
     endpoint: str,
     steps: _Steps,
@@ -244,7 +191,7 @@ def _try_stack(
         # The emulator is thrown away with all that is in it.
         "variables": {"force_destroy": True} if environment != "prod" else {},
     }
-    steps.run("bootstrap", lambda: bootstrap_state(environment, **options))
+    steps.run("bootstrap", lambda: bootstrap_state(environment, confirm=_typed, **options))
     caller = find_caller()
     before = take_census(caller)
     stack = open_stack(environment, **options)
@@ -258,6 +205,7 @@ def _try_stack(
     return StackReport(
         resources=len(list(managed_resources(state))),
         apply_seconds=steps.seconds["apply"],
+        apply_limit_seconds=settings.apply_limit_s,
         second_plan=second.actions,
         left=tuple(sorted(left)),
         policy_rows=access.rows,

@@ -68,7 +68,8 @@ def load_environment(
         variables: single values, over everything else.
 
     Raises:
-        VariableError: there is no such environment, file or variable.
+        VariableError: there is no such environment, file or variable, or it is not for a user
+            to set.
         TerraformFailedError: ``source`` holds no configuration.
     """
     declared = declared_variables(source)
@@ -86,6 +87,12 @@ def load_environment(
     single = dict(variables or {})
     check_names(single, declared=declared, where="--var")
     given.update(single)
+    if "aws_endpoint" in given:
+        raise VariableError(
+            "aws_endpoint is no value to set: the endpoint is that of AWS_ENDPOINT_URL, which "
+            "every task obeys; leave aws_endpoint out of variable files and --var",
+            name="aws_endpoint",
+        )
     if given.get("environment", name) != name:
         raise VariableError(
             f"the values are of environment {given['environment']!r}, not {name!r}; "

@@ -6,12 +6,20 @@ The format is that of ``terraform show -json``
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-__all__ = ["Loss", "PlannedResource", "planned_creations", "review_losses", "tags_of"]
+__all__ = [
+    "Loss",
+    "PlannedResource",
+    "adopted_losses",
+    "planned_creations",
+    "review_losses",
+    "tags_of",
+]
 
 _HOLDS = {
     "aws_cloudtrail": "the record of who did what goes on no longer",
@@ -32,7 +40,7 @@ class Loss(msgspec.Struct, frozen=True):
     address: str
     """Where it stands in the configuration."""
     action: str
-    """``delete``, ``replace`` or ``shorten``."""
+    """``delete``, ``replace``, ``shorten`` or ``weaken``."""
     what: str
     """What is lost."""
 
@@ -49,11 +57,21 @@ class PlannedResource(msgspec.Struct, frozen=True):
 
 
 def review_losses(plan: dict[str, Any]) -> tuple[Loss, ...]:
-    """Find the data that a plan would lose, by address.
+    """Find the data, or the protection of data, that a plan would lose, by address.
 
-    Deleting or replacing what holds data counts, and so does keeping it for a shorter time.
+    Deleting or replacing what holds data counts, and so does keeping it for a shorter time,
+    locking it less, recording less of who did what, and switching a key off.
     """
     return tuple(sorted(_losses(plan), key=lambda loss: loss.address))
+
+
+def adopted_losses(plan: dict[str, Any]) -> tuple[Loss, ...]:
+    """Find what would be lost if everything that a plan takes over were deleted, by address."""
+    return tuple(
+        Loss(change["address"], "delete", _HOLDS[change["type"]])
+        for change in sorted(_changes(plan), key=lambda change: str(change["address"]))
+        if change["change"].get("importing") is not None and change["type"] in _HOLDS
+    )
 
 
 def planned_creations(plan: dict[str, Any]) -> tuple[PlannedResource, ...]:
@@ -86,11 +104,13 @@ def _losses(plan: dict[str, Any]) -> Iterator[Loss]:
             yield Loss(change["address"], action, _HOLDS[kind])
         elif actions == ["update"]:
             before, after = change["change"]["before"], change["change"]["after"]
-            if (what := _shortened(kind, before, after)) is not None:
-                yield Loss(change["address"], "shorten", what)
+            for action, find in (("shorten", _shortened), ("weaken", _weakened)):
+                if (what := find(kind, before, after)) is not None:
+                    yield Loss(change["address"], action, what)
 
 
 def _shortened(kind: str, before: dict[str, Any], after: dict[str, Any]) -> str | None:
+    """Say what is kept for a shorter time; None when nothing is."""
     if kind == "aws_cloudwatch_log_group":
         # 0 means for ever.
         old, new = before["retention_in_days"] or 0, after["retention_in_days"] or 0
@@ -104,9 +124,50 @@ def _shortened(kind: str, before: dict[str, Any], after: dict[str, Any]) -> str 
         earlier, later = _expiry_days(before), _expiry_days(after)
         if any(days < earlier.get(rule, _NEVER) for rule, days in later.items()):
             return "objects expire earlier"
+    if kind == "aws_s3_bucket_object_lock_configuration":
+        days = _lock_days(after)
+        if days < _lock_days(before):
+            return f"releases can be deleted after {days} days" if days else _HOLDS[kind]
+    if kind == "aws_kms_key":
+        days = after["deletion_window_in_days"]
+        # Null is what AWS takes by itself, its longest.
+        if days and days < (before["deletion_window_in_days"] or _LONGEST_WINDOW_DAYS):
+            return f"a deleted key can be saved for {days} days only"
     return None
 
 
+def _weakened(kind: str, before: dict[str, Any], after: dict[str, Any]) -> str | None:
+    """Say which protection goes; None when none does."""
+    for name, what in _SWITCHES.get(kind, {}).items():
+        if before.get(name) and after.get(name) is False:
+            return what
+    if kind == "aws_cloudtrail":
+        # Fewer conditions record more.
+        later = _recorded(after)
+        if any(all(not one <= earlier for one in later) for earlier in _recorded(before)):
+            return "some calls are recorded no longer"
+    if kind == "aws_s3_bucket_object_lock_configuration":
+        modes = [_lock(values).get("mode") for values in (before, after)]
+        if modes == ["COMPLIANCE", "GOVERNANCE"]:
+            return "whoever may bypass the lock can delete releases"
+    return None
+
+
+_SWITCHES = {
+    "aws_cloudtrail": {
+        "enable_logging": "who did what is recorded no longer",
+        "is_multi_region_trail": "who did what in other regions is recorded no longer",
+        "enable_log_file_validation": "changes of the record can no longer be seen",
+        "include_global_service_events": "who changed rights is recorded no longer",
+    },
+    "aws_kms_key": {
+        "is_enabled": "what it encrypted cannot be read, what it signed not verified",
+        "enable_key_rotation": "it gets no new key material",
+    },
+}
+"""What is lost when an attribute goes from true to false, by type."""
+
+_LONGEST_WINDOW_DAYS = 30
 _NEVER = 1 << 31
 
 
@@ -123,3 +184,59 @@ def _expiry_days(values: dict[str, Any]) -> dict[str, int]:
                 if entry.get(field):
                     found[f"{rule['id']} {block}"] = entry[field]
     return found
+
+
+def _lock(values: dict[str, Any]) -> dict[str, Any]:
+    for rule in values["rule"] or []:
+        for retention in rule["default_retention"] or []:
+            return dict(retention)
+    return {}
+
+
+def _lock_days(values: dict[str, Any]) -> int:
+    retention = _lock(values)
+    return int(retention.get("days") or _DAYS_OF_A_YEAR * (retention.get("years") or 0))
+
+
+_DAYS_OF_A_YEAR = 365
+
+
+def _recorded(trail: dict[str, Any]) -> set[frozenset[tuple[str, str]]]:
+    """Return what a trail records: sets of conditions that a call must meet all of."""
+    found = set()
+    for selector in trail.get("event_selector") or []:
+        kinds = [selector["read_write_type"]]
+        for kind in ["ReadOnly", "WriteOnly"] if kinds == ["All"] else kinds:
+            if selector["include_management_events"]:
+                found.add(frozenset({("kind", kind), ("management", "")}))
+            found |= {
+                frozenset({("kind", kind), (resource["type"], value)})
+                for resource in selector["data_resource"] or []
+                for value in resource["values"] or []
+            }
+    for selector in trail.get("advanced_event_selector") or []:
+        conditions = [
+            (f"{field['field']} {operator}", field[operator])
+            for field in selector["field_selector"]
+            for operator in _OPERATORS
+            if field.get(operator)
+        ]
+        # One of the values that are asked for, and none of those that are not.
+        choices = [
+            [(name, value) for value in values] for name, values in conditions if "not_" not in name
+        ]
+        always = {
+            (name, value) for name, values in conditions if "not_" in name for value in values
+        }
+        found |= {frozenset({*choice, *always}) for choice in itertools.product(*choices)}
+    return found
+
+
+_OPERATORS = (
+    "equals",
+    "starts_with",
+    "ends_with",
+    "not_equals",
+    "not_starts_with",
+    "not_ends_with",
+)

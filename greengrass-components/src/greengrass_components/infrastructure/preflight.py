@@ -11,7 +11,7 @@ from greengrass_components.errors import BucketNameError
 from greengrass_components.infrastructure.account import Caller
 from greengrass_components.infrastructure.plan_review import PlannedResource
 
-__all__ = ["check_bucket_names"]
+__all__ = ["check_bucket_names", "find_own_buckets", "owner_of_bucket"]
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
@@ -36,8 +36,6 @@ def check_bucket_names(
         BucketNameError: a name is invalid, taken by another account, or of something else.
         CloudError: AWS does not say.
     """
-    import boto3
-
     buckets = [resource for resource in resources if resource.type == "aws_s3_bucket"]
     for bucket in buckets:
         name = bucket.values["bucket"]
@@ -47,15 +45,10 @@ def check_bucket_names(
                 "hyphens are needed; change bucket_prefix or bucket_suffix",
                 name=name,
             )
-    with translating_aws_errors("look for buckets"):
-        s3 = boto3.session.Session(region_name=caller.region).client("s3")
-        own = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]} if buckets else set()
-        found = {bucket.address: _owner_of(s3, bucket.values["bucket"], own) for bucket in buckets}
     left: dict[str, str] = {}
-    for bucket in buckets:
-        name, owner = bucket.values["bucket"], found[bucket.address]
+    for address, (name, owner) in _owners(buckets, caller).items():
         if owner == stack:
-            left[bucket.address] = name
+            left[address] = name
         elif owner is not None:
             raise BucketNameError(
                 f"the bucket name {name} is taken by {owner}; "
@@ -63,6 +56,58 @@ def check_bucket_names(
                 name=name,
             )
     return left
+
+
+def find_own_buckets(
+    resources: Iterable[PlannedResource], *, stack: str, caller: Caller
+) -> dict[str, str]:
+    """Find which of the planned buckets are there and this stack's.
+
+    Args: as ``check_bucket_names``.
+
+    Returns:
+        Address -> name.
+
+    Raises:
+        CloudError: AWS does not say.
+    """
+    buckets = [
+        resource
+        for resource in resources
+        if resource.type == "aws_s3_bucket" and _NAME.fullmatch(resource.values["bucket"])
+    ]
+    return {
+        address: name
+        for address, (name, owner) in _owners(buckets, caller).items()
+        if owner == stack
+    }
+
+
+def owner_of_bucket(name: str, *, caller: Caller) -> str | None:
+    """Return the stack that a bucket belongs to, who else has it, or None if nobody has.
+
+    Raises:
+        CloudError: AWS does not say.
+    """
+    return _owners_by_name([name], caller)[name]
+
+
+def _owners(buckets: list[PlannedResource], caller: Caller) -> dict[str, tuple[str, str | None]]:
+    """Return name and owner of each planned bucket, by address."""
+    names = {bucket.address: str(bucket.values["bucket"]) for bucket in buckets}
+    owners = _owners_by_name(list(names.values()), caller)
+    return {address: (name, owners[name]) for address, name in names.items()}
+
+
+def _owners_by_name(names: list[str], caller: Caller) -> dict[str, str | None]:
+    import boto3
+
+    if not names:
+        return {}
+    with translating_aws_errors("look for buckets"):
+        s3 = boto3.session.Session(region_name=caller.region).client("s3")
+        own = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+        return {name: _owner_of(s3, name, own) for name in names}
 
 
 def _owner_of(s3: Any, name: str, own: set[str]) -> str | None:

@@ -8,11 +8,12 @@ it that S3 creates only if there is none
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from greengrass_components.aws_errors import translating_aws_errors
+from greengrass_components.aws_errors import error_code, translating_aws_errors
 from greengrass_components.errors import StateMissingError
 from greengrass_components.infrastructure.account import Caller
 from greengrass_components.infrastructure.environments import Environment
@@ -25,6 +26,7 @@ __all__ = [
     "parse_lock",
     "state_bucket",
     "state_bucket_exists",
+    "state_bucket_gaps",
 ]
 
 KEY = "stack.tfstate"
@@ -103,6 +105,68 @@ def state_bucket_exists(name: str, *, region: str) -> bool:
                 return False
             raise
         return True
+
+
+def state_bucket_gaps(name: str, *, region: str) -> tuple[str, ...]:
+    """Say what the state bucket lacks of what ``terraform/bootstrap`` gives it.
+
+    Args:
+        name: a bucket that is there.
+        region: where it is.
+
+    Returns:
+        What is missing, in words; nothing when the bucket is whole.
+
+    Raises:
+        CloudError: AWS does not say.
+    """
+    import boto3
+
+    with translating_aws_errors(f"look whether the state bucket {name} is whole"):
+        s3 = boto3.session.Session(region_name=region).client("s3")
+        answers = {what: _answer(s3, call, name) for what, (call, _) in _PROTECTIONS.items()}
+    return tuple(what for what, (_, holds) in _PROTECTIONS.items() if not holds(answers[what]))
+
+
+def _answer(s3: Any, call: str, bucket: str) -> dict[str, Any]:
+    from botocore.exceptions import ClientError
+
+    try:
+        return dict(getattr(s3, call)(Bucket=bucket))
+    except ClientError as error:
+        # NoSuchBucketPolicy, NoSuchPublicAccessBlockConfiguration and their like.
+        if error_code(error).startswith("NoSuch") or "NotFound" in error_code(error):
+            return {}
+        raise
+
+
+def _is_versioned(told: dict[str, Any]) -> bool:
+    return told.get("Status") == "Enabled"
+
+
+def _is_encrypted(told: dict[str, Any]) -> bool:
+    rules = told.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
+    defaults = [rule.get("ApplyServerSideEncryptionByDefault", {}) for rule in rules]
+    return any(default.get("SSEAlgorithm") == "aws:kms" for default in defaults)
+
+
+def _is_private(told: dict[str, Any]) -> bool:
+    blocked = told.get("PublicAccessBlockConfiguration", {})
+    return bool(blocked) and all(blocked.values())
+
+
+def _is_guarded(told: dict[str, Any]) -> bool:
+    statements = msgspec.json.decode(told.get("Policy", "{}")).get("Statement", [])
+    return any(statement["Effect"] == "Deny" for statement in statements)
+
+
+_PROTECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
+    "versioning": ("get_bucket_versioning", _is_versioned),
+    "encryption with a key": ("get_bucket_encryption", _is_encrypted),
+    "the block of public access": ("get_public_access_block", _is_private),
+    "the policy of its guardians": ("get_bucket_policy", _is_guarded),
+}
+"""What guards the state: how S3 tells of it, and whether the answer will do."""
 
 
 def check_state_bucket(environment: Environment, caller: Caller) -> None:

@@ -13,7 +13,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -178,12 +178,21 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
             provider=PROVIDER,
         )
 
-    def plan(self, *, destroy: bool = False, keep: str | None = None) -> StackChanges:
+    def plan(
+        self,
+        *,
+        destroy: bool = False,
+        keep: str | None = None,
+        replace: Sequence[str] = (),
+        only: Sequence[str] = (),
+    ) -> StackChanges:
         """Compare the configuration with the cloud; change nothing.
 
         Args:
             destroy: plan to delete everything that the state knows of.
             keep: name of a file in the working folder that the plan is written to.
+            replace: addresses of resources to make anew.
+            only: addresses of the resources to plan for, with what they depend on; empty is all.
 
         Raises:
             StateLockedError: another Terraform works with the state.
@@ -194,7 +203,13 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
         if destroy:
             options["destroy"] = python_terraform.IsFlagged
         # 0: nothing to do, 2: something to do; both are answers.
-        return self._change("plan", detailed_exitcode=python_terraform.IsFlagged, **options)
+        return self._change(
+            "plan",
+            detailed_exitcode=python_terraform.IsFlagged,
+            replace=list(replace),
+            target=list(only),
+            **options,
+        )
 
     def apply(self, plan: str | None = None) -> StackChanges:
         """Make the cloud as the configuration says.
