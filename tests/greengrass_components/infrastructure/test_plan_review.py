@@ -259,12 +259,22 @@ def test_calls_that_are_recorded_no_longer_are_a_loss(
     assert bool(losses(change("aws_cloudtrail", "update", before=before, after=after))) == is_loss
 
 
-def test_one_resource_can_lose_in_two_ways() -> None:
-    worse = {"is_enabled": False, "enable_key_rotation": True, "deletion_window_in_days": 7}
+def test_every_way_in_which_one_resource_loses_is_told() -> None:
+    worse = {"is_enabled": False, "enable_key_rotation": False, "deletion_window_in_days": 7}
 
     assert [
         action for action, _ in losses(change("aws_kms_key", "update", before=KEY, after=worse))
-    ] == ["shorten", "weaken"]
+    ] == ["shorten", "weaken", "weaken"]
+
+
+def test_what_nobody_can_know_of_what_is_taken_over_is_no_loss() -> None:
+    read = KEY | {"deletion_window_in_days": None}
+    adopted = change(
+        "aws_kms_key", "update", before=read, after=KEY | {"deletion_window_in_days": 7}
+    )
+    adopted["change"]["importing"] = {"id": "abc"}
+
+    assert losses(adopted) == []
 
 
 def test_what_is_taken_over_would_be_lost_when_it_is_deleted() -> None:

@@ -104,9 +104,17 @@ def _losses(plan: dict[str, Any]) -> Iterator[Loss]:
             yield Loss(change["address"], action, _HOLDS[kind])
         elif actions == ["update"]:
             before, after = change["change"]["before"], change["change"]["after"]
-            for action, find in (("shorten", _shortened), ("weaken", _weakened)):
-                if (what := find(kind, before, after)) is not None:
-                    yield Loss(change["address"], action, what)
+            if change["change"].get("importing") is not None:
+                # What AWS does not tell of a resource, as the window of a key, is not known to
+                # have been more.
+                before = {
+                    name: after.get(name) if value is None else value
+                    for name, value in before.items()
+                }
+            if (what := _shortened(kind, before, after)) is not None:
+                yield Loss(change["address"], "shorten", what)
+            for what in _weakened(kind, before, after):
+                yield Loss(change["address"], "weaken", what)
 
 
 def _shortened(kind: str, before: dict[str, Any], after: dict[str, Any]) -> str | None:
@@ -136,21 +144,20 @@ def _shortened(kind: str, before: dict[str, Any], after: dict[str, Any]) -> str 
     return None
 
 
-def _weakened(kind: str, before: dict[str, Any], after: dict[str, Any]) -> str | None:
-    """Say which protection goes; None when none does."""
+def _weakened(kind: str, before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+    """Say which protections go."""
     for name, what in _SWITCHES.get(kind, {}).items():
         if before.get(name) and after.get(name) is False:
-            return what
+            yield what
     if kind == "aws_cloudtrail":
         # Fewer conditions record more.
         later = _recorded(after)
         if any(all(not one <= earlier for one in later) for earlier in _recorded(before)):
-            return "some calls are recorded no longer"
+            yield "some calls are recorded no longer"
     if kind == "aws_s3_bucket_object_lock_configuration":
         modes = [_lock(values).get("mode") for values in (before, after)]
         if modes == ["COMPLIANCE", "GOVERNANCE"]:
-            return "whoever may bypass the lock can delete releases"
-    return None
+            yield "whoever may bypass the lock can delete releases"
 
 
 _SWITCHES = {
