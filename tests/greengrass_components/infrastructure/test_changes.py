@@ -116,7 +116,10 @@ class TestNames:
         small.make_bucket("slm-raw-x")
         stack = small.open()
 
-        with pytest.raises(BucketNameError, match="taken by something else in this account"):
+        with pytest.raises(
+            BucketNameError,
+            match=r"taken by something else in this account.*delete it if a killed apply left it",
+        ):
             plan_stack(stack)
 
     def test_a_name_that_no_bucket_can_have_is_told_before_the_apply(self, small: Any) -> None:

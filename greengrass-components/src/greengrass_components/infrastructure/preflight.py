@@ -50,9 +50,16 @@ def check_bucket_names(
         if owner == stack:
             left[address] = name
         elif owner is not None:
+            # A kill between S3's answer and the first tag leaves a bucket that nobody can tell
+            # from one that was made by hand.
+            emptied = (
+                f", or delete it if a killed apply left it (aws s3 rb s3://{name})"
+                if owner == _SOMETHING_ELSE
+                else ""
+            )
             raise BucketNameError(
                 f"the bucket name {name} is taken by {owner}; "
-                "choose another bucket_prefix or bucket_suffix",
+                f"choose another bucket_prefix or bucket_suffix{emptied}",
                 name=name,
             )
     return left
