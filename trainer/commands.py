@@ -10,7 +10,7 @@ from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors, showing_progress
 from edge_runtime.settings import load_settings
-from trainer.config import DEFAULTS, DataSettings, TrainSettings
+from trainer.config import DEFAULTS, CalibrationSettings, DataSettings, TrainSettings
 
 __all__ = ["EXAMPLE", "data", "evaluation", "training"]
 
@@ -127,7 +127,12 @@ def evaluate_checkpoint(
     from trainer.evaluate import evaluate
 
     with reporting_errors(), showing_progress() as progress:
-        artifact = evaluate(Path(checkpoint), Path(dataset), Path(folder), progress=progress)
+        settings = load_settings(
+            CalibrationSettings, "calibration", defaults=DEFAULTS, project_folder=Path.cwd()
+        )
+        artifact = evaluate(
+            Path(checkpoint), Path(dataset), Path(folder), settings=settings, progress=progress
+        )
     result = artifact.document.result
     if json:
         print_json({"folder": folder, "skipped": artifact.skipped, **result})

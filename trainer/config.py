@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-__all__ = ["DEFAULTS", "DataSettings", "TrainSettings"]
+from edge_runtime.scoring import ScoreName
+
+__all__ = ["DEFAULTS", "CalibrationSettings", "DataSettings", "TrainSettings"]
 
 DEFAULTS = Path(__file__).with_name("defaults.toml")
 
@@ -67,6 +69,8 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """AdamW's decoupled weight decay."""
     label_smoothing: Annotated[float, msgspec.Meta(ge=0, lt=1)]
     """Share of the target spread over all intents."""
+    normalized: bool
+    """Whether the head sees embeddings at length one; logits are then close to cosines."""
     head_scale: Annotated[float, msgspec.Meta(gt=0, le=1000)]
     """Logit of a text that lies exactly on its class mean, before the first step."""
     lora_rank: Annotated[int, msgspec.Meta(ge=1, le=1024)]
@@ -83,3 +87,12 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where to train; ``auto`` takes an NVIDIA GPU when there is one."""
     threads: Annotated[int, msgspec.Meta(ge=0, le=1024)]
     """Processor threads; 0 leaves torch's own choice."""
+
+
+class CalibrationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a model learns what is out of scope: section ``[calibration]``."""
+
+    scores: Annotated[tuple[ScoreName, ...], msgspec.Meta(min_length=1)]
+    """Out-of-scope scores, from ``edge_runtime.scoring.SCORES``; several are fused."""
+    in_scope_rejections: Annotated[float, msgspec.Meta(ge=0, le=0.5)]
+    """Share of in-scope validation utterances that the threshold may call out of scope."""

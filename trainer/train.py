@@ -20,7 +20,7 @@ from trainer.errors import BaseModelError
 __all__ = ["train"]
 
 KIND = "checkpoint"
-REVISION = 1
+REVISION = 2
 
 
 def train(
@@ -68,11 +68,12 @@ def _train(
     settings: TrainSettings,
     progress: Progress,
 ) -> dict[str, Any]:
+    import numpy as np
     import torch
 
     from trainer.checkpoint import save_adapter, save_model
     from trainer.fitting import add_adapter, choose_device, fit, make_deterministic, merge_adapter
-    from trainer.head import initialize_from_class_means
+    from trainer.head import describe_head, initialize_from_class_means
     from trainer.inference import embeddings_of
     from trainer.model import IntentModel, load_encoder
 
@@ -100,14 +101,18 @@ def _train(
     device = choose_device(settings.device)
     encoder = load_encoder(base)
     _check_max_tokens(settings.max_tokens, encoder, base)
-    model = IntentModel(encoder, len(dataset.labels))
+    model = IntentModel(encoder, len(dataset.labels), normalized=settings.normalized)
     padding_id = model.config.pad_token_id or 0
     model.to(device)
     embeddings = embeddings_of(
         model, token_ids, padding_id=padding_id, device=device, progress=progress
     )
     initialize_from_class_means(
-        model.head, embeddings, torch.tensor(labels), scale=settings.head_scale
+        model.head,
+        embeddings,
+        torch.tensor(labels),
+        scale=settings.head_scale,
+        normalized=settings.normalized,
     )
     adapted = add_adapter(model, settings)
     loss = fit(
@@ -122,7 +127,15 @@ def _train(
     model.to("cpu")
     save_adapter(adapted, folder, base=base)
     merge_adapter(model)
-    save_model(model, folder, labels=dataset.labels, text=text, base=base)
+    model.to(device)
+    trained = embeddings_of(
+        model, token_ids, padding_id=padding_id, device=device, progress=progress
+    )
+    model.to("cpu")
+    head = describe_head(
+        model.head, trained.numpy(), np.array(labels), normalized=settings.normalized
+    )
+    save_model(model, folder, head=head, labels=dataset.labels, text=text, base=base)
     return {
         "intents": len(dataset.labels),
         "utterances": len(token_ids),

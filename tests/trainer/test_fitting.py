@@ -29,7 +29,8 @@ def settings(tiny_train_settings: TrainSettings) -> TrainSettings:
 
 def fitted(folder: Path, settings: TrainSettings) -> tuple[IntentModel, list[str]]:
     make_deterministic(settings.seed, settings.threads)
-    model = IntentModel(load_encoder(find_base_model(str(folder))), 3)
+    # Lengths help a head that starts from random numbers.
+    model = IntentModel(load_encoder(find_base_model(str(folder))), 3, normalized=False)
     add_adapter(model, settings)
     notes: list[str] = []
 
@@ -93,7 +94,7 @@ def test_a_schedule_of_any_length_ends(
 def test_a_loss_that_is_no_number_ends_the_training_with_its_step(
     tiny_base_model: Path, settings: TrainSettings
 ) -> None:
-    model = IntentModel(load_encoder(find_base_model(str(tiny_base_model))), 3)
+    model = IntentModel(load_encoder(find_base_model(str(tiny_base_model))), 3, normalized=True)
     add_adapter(model, settings)
     with torch.no_grad():
         model.head.weight.fill_(float("nan"))
@@ -117,7 +118,7 @@ def test_merging_the_adapter_keeps_the_logits(
 def test_the_adapter_sits_on_every_linear_layer_of_the_encoder(
     tiny_base_model: Path, settings: TrainSettings
 ) -> None:
-    model = IntentModel(load_encoder(find_base_model(str(tiny_base_model))), 3)
+    model = IntentModel(load_encoder(find_base_model(str(tiny_base_model))), 3, normalized=True)
     linear = sum(isinstance(part, torch.nn.Linear) for part in model.encoder.modules())
     add_adapter(model, settings)
     trained = {name for name, one in model.encoder.named_parameters() if one.requires_grad}
