@@ -205,7 +205,11 @@ def run_pipeline(
             "sha256": built.digest,
             **{key: counts[key] for key in ("intents", "train", "validation", "test")},
         },
-        test={key: measured[key] for key in ("accuracy", "macro_f1", "oos_auroc")},
+        test={
+            "accuracy": measured["in_scope_accuracy"],
+            "macro_f1": measured["macro_f1"],
+            "oos_auroc": measured["oos_auroc"],
+        },
         variants=[
             {
                 "name": variant.name,

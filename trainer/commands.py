@@ -141,7 +141,7 @@ def evaluate_checkpoint(
         auroc = measures["oos_auroc"]
         told = f", out-of-scope AUROC {auroc:.3f}" if auroc is not None else ""
         print(
-            f"{split}: accuracy {measures['accuracy']:.2%}, "
+            f"{split}: accuracy {measures['in_scope_accuracy']:.2%}, "
             f"macro-F1 {measures['macro_f1']:.3f}{told}"
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +16,13 @@ from trainer.calibration import fit_calibration, predict
 from trainer.checkpoint import load_model, read_checkpoint
 from trainer.config import CalibrationSettings
 from trainer.dataset import Split, read_dataset
+from trainer.measures import measure
 
-__all__ = ["Evaluation", "Measures", "evaluate", "measure", "read_evaluation"]
+__all__ = ["Evaluation", "evaluate", "read_evaluation"]
 
 KIND = "evaluation"
 REVISION = 2
 _SPLITS = ("validation", "test")
-
-
-class Measures(msgspec.Struct, frozen=True):
-    """What a split says of a model."""
-
-    accuracy: float
-    """Share of in-scope utterances whose largest logit is the right intent, 0 to 1."""
-    macro_f1: float
-    """Mean over intents of F1, 0 to 1."""
-    oos_auroc: float | None
-    """Area under the ROC curve of the out-of-scope score; ``None`` without such texts."""
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -44,34 +33,6 @@ class Evaluation(msgspec.Struct, frozen=True):
     """How the score and its threshold are fitted; the variants do it likewise."""
     embeddings: dict[str, NDArray[np.float32]]
     """Split name -> embeddings, shape (utterances, hidden), in the dataset's order."""
-
-
-def measure(
-    logits: NDArray[np.float32],
-    scores: NDArray[np.float64],
-    intents: Sequence[str | None],
-    labels: Sequence[str],
-) -> Measures:
-    """Compare logits with the truth.
-
-    Args:
-        logits: shape (utterances, labels).
-        scores: how surely each utterance is in scope, shape (utterances,).
-        intents: the right intent of each utterance; ``None`` is out of scope.
-        labels: names in the order of the logits.
-    """
-    from sklearn.metrics import f1_score, roc_auc_score
-
-    in_scope = np.array([intent is not None for intent in intents], dtype=bool)
-    numbers = {label: number for number, label in enumerate(labels)}
-    truth = np.array([numbers[intent] for intent in intents if intent is not None])
-    answers = logits[in_scope].argmax(axis=1)
-    has_both = in_scope.any() and not in_scope.all()
-    return Measures(
-        accuracy=float((answers == truth).mean()),
-        macro_f1=float(f1_score(truth, answers, average="macro", zero_division=0.0)),
-        oos_auroc=float(roc_auc_score(in_scope, scores)) if has_both else None,
-    )
 
 
 def evaluate(
@@ -126,7 +87,7 @@ def evaluate(
         result: dict[str, Any] = {}
         for name, split in splits.items():
             found = predict(embeddings[name], head=head, calibration=calibration)
-            result[name] = measure(found.logits, found.scores, split.intents, checkpoint.labels)
+            result[name] = measure(found, split.intents, checkpoint.labels)
         return result
 
     return produce_artifact(
