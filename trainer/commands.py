@@ -72,6 +72,8 @@ def build(
         "base_model": "all-MiniLM-L6-v2 (embedded), a folder, or a hub id",
         "epochs": "passes over the training utterances",
         "seed": "seed of the training",
+        "method": "full, or lora: what is trained besides the head",
+        "resume": "go on with the unfinished training, and with nothing else",
         "json": "print one JSON object",
     },
 )
@@ -83,6 +85,8 @@ def run(
     epochs: int | None = None,
     seed: int | None = None,
     *,
+    method: str | None = None,
+    resume: bool = False,
     json: bool = False,
 ) -> None:
     """Fine-tune a base model on a dataset."""
@@ -94,9 +98,11 @@ def run(
             "train",
             defaults=DEFAULTS,
             project_folder=Path.cwd(),
-            flags={"base_model": base_model, "epochs": epochs, "seed": seed},
+            flags={"base_model": base_model, "epochs": epochs, "seed": seed, "method": method},
         )
-        artifact = train(Path(dataset), Path(folder), settings=settings, progress=progress)
+        artifact = train(
+            Path(dataset), Path(folder), settings=settings, resume=resume, progress=progress
+        )
     result = artifact.document.result
     if json:
         print_json({"folder": folder, "skipped": artifact.skipped, **result})

@@ -54,14 +54,24 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base_model: Annotated[str, msgspec.Meta(min_length=1)]
     """``all-MiniLM-L6-v2`` (embedded), a local folder, or a hub id."""
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
-    """Seed of the adapter's first weights, of dropout and of the order of batches."""
+    """Seed of an adapter's first weights, of dropout and of the order of batches."""
+    method: Literal["full", "lora"]
+    """What is trained besides the head: all of the encoder, or LoRA matrices beside it."""
+    precision: Literal["auto", "fp32", "bf16"]
+    """Numbers of the matrix products; ``auto`` takes bf16 where the processor has it."""
     epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)]
-    """Passes over the training utterances."""
+    """Passes over the training utterances, at most."""
+    early_stopping_epochs: Annotated[int, msgspec.Meta(ge=0, le=1000)]
+    """Passes without a better validation after which training stops; 0 never stops early."""
+    average_decay: Annotated[float, msgspec.Meta(ge=0, lt=1)]
+    """Weight of the past in the running mean of the weights, at each step."""
     minimum_steps: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
     """Small sets get more epochs until there are this many steps."""
     batch_size: Annotated[int, msgspec.Meta(ge=1, le=4096)]
     """Utterances a step."""
     learning_rate: Rate
+    """For the encoder, when all of its weights are trained."""
+    lora_learning_rate: Rate
     """For the adapter."""
     head_learning_rate: Rate
     """For the classification head."""

@@ -35,7 +35,7 @@ def initialize_from_class_means(
     means = torch.zeros(head.out_features, embeddings.shape[1])
     means.index_add_(0, labels, embeddings / lengths)
     means = nn.functional.normalize(means, dim=1)
-    typical = 1.0 if normalized else lengths.mean()
+    typical = torch.tensor(1.0) if normalized else lengths.mean()
     with torch.no_grad():
         head.weight.copy_(means * scale / typical)
         head.bias.zero_()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -23,6 +24,7 @@ from trainer.config import TrainSettings
 from trainer.dataset import read_dataset
 from trainer.errors import TrainingError
 from trainer.inference import embeddings_of
+from trainer.train import train
 
 CPU = torch.device("cpu")
 
@@ -57,16 +59,19 @@ def test_a_model_that_is_written_and_read_gives_the_same_bits(tiny_line) -> None
 
 
 def test_the_stored_adapter_on_the_base_model_is_the_stored_model(
-    tiny_line, tiny_base_model: Path
+    tiny_line, tiny_base_model: Path, tiny_train_settings: TrainSettings, tmp_path: Path
 ) -> None:
     import peft
     from transformers import AutoModel
 
+    checkpoint = tmp_path / "lora"
+    settings = msgspec.structs.replace(tiny_train_settings, method="lora")
+    train(tiny_line.dataset, checkpoint, settings=settings)
     encoder = AutoModel.from_pretrained(tiny_base_model)
     encoder.pooler = None
-    adapted = peft.PeftModel.from_pretrained(encoder, tiny_line.checkpoint / "adapter")
+    adapted = peft.PeftModel.from_pretrained(encoder, checkpoint / "adapter")
     merged = adapted.merge_and_unload().state_dict()
-    stored = load_file(tiny_line.checkpoint / "weights.safetensors")
+    stored = load_file(checkpoint / "weights.safetensors")
     assert stored.keys() == merged.keys()
     for name in stored:
         torch.testing.assert_close(stored[name], merged[name])
@@ -124,7 +129,7 @@ def test_a_damaged_file_is_refused_by_its_name(folder: Path) -> None:
         read_checkpoint(folder)
 
 
-@pytest.mark.parametrize("name", ["labels.json", "tokenizer.json", "adapter/adapter_config.json"])
+@pytest.mark.parametrize("name", ["labels.json", "tokenizer.json", "head.npz"])
 def test_a_missing_file_is_refused_by_its_name(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ArtifactError, match=rf"{name} is missing or changed"):
