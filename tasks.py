@@ -368,6 +368,7 @@ namespace = Collection(
     trainer.commands.data,
     trainer.commands.training,
     trainer.commands.evaluation,
+    trainer.commands.benchmarks,
     compiler.commands.compiling,
     compiler.commands.bundling,
     component.namespace,

@@ -12,7 +12,7 @@ from edge_runtime.console import print_json, reporting_errors, showing_progress
 from edge_runtime.settings import load_settings
 from trainer.config import DEFAULTS, CalibrationSettings, DataSettings, TrainSettings
 
-__all__ = ["EXAMPLE", "data", "evaluation", "training"]
+__all__ = ["EXAMPLE", "benchmarks", "data", "evaluation", "training"]
 
 EXAMPLE = Path(__file__).parent / "examples" / "smart_home"
 _BUILD = Path("build")
@@ -152,6 +152,58 @@ def evaluate_checkpoint(
         )
 
 
+@task(
+    help={
+        "data": _DATA_HELP,
+        "test": "utterances for the test alone, in the same forms",
+        "protocol": "full, fewshot-5 or fewshot-10",
+        "seeds": "how many trainings",
+        "folder": "where everything is kept; what is up to date there is not made again",
+        "json": "print one JSON object",
+    }
+)
+def quality(
+    _: Context,
+    data: str,
+    test: str | None = None,
+    protocol: str = "full",
+    seeds: int = 3,
+    folder: str = str(_BUILD / "bench" / "quality"),
+    *,
+    json: bool = False,
+) -> None:
+    """Train with several seeds and measure on the official test."""
+    from trainer.quality_benchmark import benchmark_quality
+
+    with reporting_errors(), showing_progress() as progress:
+        project = Path.cwd()
+        result = benchmark_quality(
+            data,
+            Path(folder),
+            protocol=protocol,
+            seeds=seeds,
+            data_settings=load_settings(
+                DataSettings, "data", defaults=DEFAULTS, project_folder=project
+            ),
+            train_settings=load_settings(
+                TrainSettings, "train", defaults=DEFAULTS, project_folder=project
+            ),
+            calibration_settings=load_settings(
+                CalibrationSettings, "calibration", defaults=DEFAULTS, project_folder=project
+            ),
+            test_location=test,
+            progress=progress,
+        )
+    if json:
+        print_json(result)
+        return
+    for name, spread in result.measures.items():
+        values = ", ".join(f"{value:.4f}" for value in spread.values)
+        print(f"{name:18} {spread.mean:.4f} +/- {spread.sd:.4f}  ({values})")
+    print(f"{result.parameters / 1e6:.1f} M parameters, {result.seconds:.0f} s a training")
+
+
 data = Collection("data", build)
 training = Collection("train", run)
 evaluation = Collection("eval", evaluate_checkpoint)
+benchmarks = Collection("bench", quality)

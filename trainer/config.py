@@ -62,7 +62,8 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)]
     """Passes over the training utterances, at most."""
     early_stopping_epochs: Annotated[int, msgspec.Meta(ge=0, le=1000)]
-    """Passes without a better validation after which training stops; 0 never stops early."""
+    """Passes without a better validation after which training stops, and goes back to the best;
+    0 never looks at validation and keeps the last pass."""
     average_decay: Annotated[float, msgspec.Meta(ge=0, lt=1)]
     """Weight of the past in the running mean of the weights, at each step."""
     minimum_steps: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]

@@ -181,7 +181,7 @@ class _Loop:
     def judge(self, loss: float, validation: Examples) -> None:
         """Look at validation with the averaged weights, and keep them if they are the best."""
         record = EpochRecord(loss=loss)
-        if validation.labels:
+        if validation.labels and self._settings.early_stopping_epochs:
             logits = self._predict(validation.token_ids)
             targets = torch.tensor(validation.labels, dtype=torch.int64)
             record = EpochRecord(

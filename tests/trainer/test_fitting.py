@@ -36,7 +36,7 @@ def settings(tiny_train_settings: TrainSettings) -> TrainSettings:
         minimum_steps=20,
         batch_size=8,
         learning_rate=2e-3,
-        early_stopping_epochs=0,
+        early_stopping_epochs=1000,
         average_decay=0.5,
         precision="fp32",
     )
