@@ -371,6 +371,7 @@ namespace = Collection(
     trainer.commands.benchmarks,
     compiler.commands.compiling,
     compiler.commands.bundling,
+    compiler.commands.intents,
     component.namespace,
     device.namespace,
     infra.namespace,
