@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -19,6 +21,8 @@ from edge_runtime.scoring import (
 from trainer.config import CalibrationSettings
 
 __all__ = ["Predictions", "fit_calibration", "fit_temperature", "fit_threshold", "predict"]
+
+logger = logging.getLogger(__name__)
 
 _TEMPERATURE_BOUNDS = (0.05, 20.0)
 _OUT_OF_SCOPE = -1
@@ -62,6 +66,9 @@ def fit_calibration(
 ) -> Calibration:
     """Fit everything on validation embeddings; out-of-scope rows are left out.
 
+    With too few in-scope rows for the wanted share of rejections the threshold is the
+    settings' default, and a warning says so.
+
     Args:
         embeddings: of one form of the model, shape (utterances, hidden).
         intents: the right intent of each utterance; ``None`` is out of scope.
@@ -76,11 +83,25 @@ def fit_calibration(
     logits = head.logits(in_scope)
     parts = tuple(_part(name, in_scope, logits, head) for name in settings.scores)
     scores = in_scope_scores(in_scope, logits, head=head, parts=parts)
-    return Calibration(
-        temperature=fit_temperature(logits, truth),
-        score=parts,
-        threshold=fit_threshold(scores, in_scope_rejections=settings.in_scope_rejections),
-    )
+    if (enough := _enough(settings)) > len(scores):
+        logger.warning(
+            "%d in-scope validation utterances are too few to fit an out-of-scope threshold "
+            "(at least %d would be needed); it is set to calibration.default_threshold, %g",
+            len(scores),
+            enough,
+            settings.default_threshold,
+        )
+        threshold = settings.default_threshold
+    else:
+        threshold = fit_threshold(scores, in_scope_rejections=settings.in_scope_rejections)
+    return Calibration(temperature=fit_temperature(logits, truth), score=parts, threshold=threshold)
+
+
+def _enough(settings: CalibrationSettings) -> int:
+    """In-scope utterances of which at least one may be rejected."""
+    if not settings.in_scope_rejections:
+        return 1
+    return math.ceil(1 / settings.in_scope_rejections)
 
 
 def _part(

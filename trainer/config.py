@@ -107,3 +107,5 @@ class CalibrationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """Out-of-scope scores, from ``edge_runtime.scoring.SCORES``; several are fused."""
     in_scope_rejections: Annotated[float, msgspec.Meta(ge=0, le=0.5)]
     """Share of in-scope validation utterances that the threshold may call out of scope."""
+    default_threshold: float
+    """Taken when validation is too small to fit it: deviations from the mean in-scope score."""

@@ -62,10 +62,10 @@ def test_fp32_is_torch_to_the_last_digits_and_the_small_ones_are_near(built_comp
 
 def test_each_variant_has_a_calibration_of_its_own(built_compiled: Path) -> None:
     artifact, variants = read_compiled(built_compiled)
-    thresholds = {variant.calibration.threshold for variant in variants}
-    assert len(thresholds) == 3
-    reference = artifact.document.result["reference_calibration"]["threshold"]
-    assert all(abs(threshold - reference) < 1 for threshold in thresholds)
+    assert len({variant.calibration.score for variant in variants}) == 3
+    reference = artifact.document.result["reference_calibration"]
+    for variant in variants:
+        assert variant.calibration.temperature == pytest.approx(reference["temperature"], rel=0.2)
 
 
 def test_nothing_but_variants_and_their_embeddings_is_left(built_compiled: Path) -> None:

@@ -82,7 +82,7 @@ def identity_head() -> Head:
 def fitted(
     embeddings: np.ndarray, intents: Sequence[str | None], *scores: ScoreName
 ) -> Calibration:
-    settings = CalibrationSettings(scores=scores, in_scope_rejections=0.1)
+    settings = CalibrationSettings(scores=scores, in_scope_rejections=0.1, default_threshold=-2.5)
     return fit_calibration(
         embeddings, intents, tuple("abcde"), head=identity_head(), settings=settings
     )
@@ -107,6 +107,20 @@ def test_every_part_of_a_fused_score_weighs_the_same() -> None:
         standardised = (values - part.mean) / part.deviation
         assert standardised.mean() == pytest.approx(0, abs=1e-6)
         assert standardised.std() == pytest.approx(1, abs=1e-6)
+
+
+def test_too_few_validation_texts_get_the_default_threshold_and_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logits, truth = drawn(10, temperature=1.0)
+    intents = ["abcde"[number] for number in truth]
+    # One of ten may be rejected, of nine none.
+    assert fitted(logits, intents, "max-logit").threshold != -2.5
+    assert caplog.messages == []
+    assert fitted(logits[:9], intents[:9], "max-logit").threshold == -2.5
+    (said,) = caplog.messages
+    assert said.startswith("9 in-scope validation utterances are too few to fit an out-of-scope")
+    assert said.endswith("10 would be needed); it is set to calibration.default_threshold, -2.5")
 
 
 def test_one_validation_text_gives_a_finite_score() -> None:
