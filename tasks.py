@@ -113,7 +113,7 @@ def run_pipeline(
     from greengrass_components.config import load_component_settings
     from greengrass_components.local_nucleus_trial import run_components, trial_root
     from trainer.config import DEFAULTS as TRAINER_DEFAULTS
-    from trainer.config import DataSettings, TrainSettings
+    from trainer.config import CalibrationSettings, DataSettings, TrainSettings
     from trainer.dataset import build_dataset
     from trainer.evaluate import evaluate
     from trainer.train import train
@@ -126,6 +126,9 @@ def run_pipeline(
     of_data = load_settings(DataSettings, "data", defaults=TRAINER_DEFAULTS, project_folder=project)
     of_training = load_settings(
         TrainSettings, "train", defaults=TRAINER_DEFAULTS, project_folder=project
+    )
+    of_calibration = load_settings(
+        CalibrationSettings, "calibration", defaults=TRAINER_DEFAULTS, project_folder=project
     )
     of_compiling = load_settings(
         CompileSettings, "compile", defaults=COMPILER_DEFAULTS, project_folder=project
@@ -151,7 +154,10 @@ def run_pipeline(
     )
     stages.run("train", lambda: train(dataset, checkpoint, settings=of_training, progress=progress))
     judged = stages.run(
-        "eval", lambda: evaluate(checkpoint, dataset, evaluation, progress=progress)
+        "eval",
+        lambda: evaluate(
+            checkpoint, dataset, evaluation, settings=of_calibration, progress=progress
+        ),
     )
     stages.run(
         "compile",
@@ -199,7 +205,11 @@ def run_pipeline(
             "sha256": built.digest,
             **{key: counts[key] for key in ("intents", "train", "validation", "test")},
         },
-        test={key: measured[key] for key in ("accuracy", "macro_f1", "oos_auroc")},
+        test={
+            "accuracy": measured["in_scope_accuracy"],
+            "macro_f1": measured["macro_f1"],
+            "oos_auroc": measured["oos_auroc"],
+        },
         variants=[
             {
                 "name": variant.name,
@@ -358,8 +368,10 @@ namespace = Collection(
     trainer.commands.data,
     trainer.commands.training,
     trainer.commands.evaluation,
+    trainer.commands.benchmarks,
     compiler.commands.compiling,
     compiler.commands.bundling,
+    compiler.commands.intents,
     component.namespace,
     device.namespace,
     infra.namespace,

@@ -15,6 +15,7 @@ from compiler.compile import CompiledVariant, read_compiled
 from compiler.config import BundleSettings
 from edge_runtime.bundle import Bundle, GoldenSample, open_bundle
 from edge_runtime.errors import BundleError
+from edge_runtime.head import Head, encode_head
 from edge_runtime.manifest import (
     MANIFEST_NAME,
     SCHEMA_VERSION,
@@ -24,7 +25,7 @@ from edge_runtime.manifest import (
     Variant,
     encode_manifest,
 )
-from edge_runtime.scoring import Calibration, probabilities
+from edge_runtime.scoring import NEEDED_ARRAYS, Calibration, ScorePart, probabilities
 from edge_runtime.storage import (
     canonical_json,
     file_entries,
@@ -38,9 +39,10 @@ from trainer.evaluate import Evaluation, read_evaluation
 
 __all__ = ["BundleResult", "make_bundle"]
 
-_REVISION = 1
+_REVISION = 2
 _GOLDEN = "golden.jsonl"
 _TOKENIZER = "tokenizer.json"
+_HEAD = "head.npz"
 _TOOLS = ("gguf", "onnx", "onnxruntime", "optimum-onnx", "peft", "torch", "transformers")
 
 
@@ -108,7 +110,11 @@ def make_bundle(
             for variant in variants:
                 shutil.copyfile(compiled_folder / variant.file, partial / variant.file)
             shutil.copyfile(checkpoint.tokenizer, partial / _TOKENIZER)
-            samples = _golden_samples(compiled_folder, variants, dataset, evaluation, settings)
+            head = _slim(checkpoint.head(), variants)
+            write_atomically(partial / _HEAD, encode_head(head))
+            samples = _golden_samples(
+                compiled_folder, variants, head, dataset, evaluation, settings
+            )
             lines = b"".join(
                 msgspec.json.encode(one, order="deterministic") + b"\n" for one in samples
             )
@@ -141,6 +147,7 @@ def _manifest(
         labels=checkpoint.labels,
         text=checkpoint.text,
         tokenizer=_TOKENIZER,
+        head=_HEAD,
         variants=tuple(_variant(variant) for variant in variants),
         golden=Golden(file=_GOLDEN, tolerance=settings.golden_tolerance),
         files=file_entries(folder),
@@ -165,23 +172,34 @@ def _variant(compiled: CompiledVariant) -> Variant:
     )
 
 
+def _slim(head: Head, variants: tuple[CompiledVariant, ...]) -> Head:
+    """Leave out what no variant's score needs: a device pays for every byte."""
+    used = {part.name for variant in variants for part in variant.calibration.score}
+    needed = {name for score in used for name in NEEDED_ARRAYS.get(score, ())}
+    optional = {name for names in NEEDED_ARRAYS.values() for name in names}
+    return msgspec.structs.replace(head, **dict.fromkeys(optional - needed))
+
+
 def _golden_samples(
     compiled_folder: Path,
     variants: tuple[CompiledVariant, ...],
+    head: Head,
     dataset: Dataset,
     evaluation: Evaluation,
     settings: BundleSettings,
 ) -> list[GoldenSample]:
     """Validation utterances that the reference answers clearly, spread over the intents."""
-    reference = evaluation.logits["validation"]
-    plain = Calibration(temperature=1.0, score="max-logit", threshold=0.0)
+    reference = head.logits(evaluation.embeddings["validation"])
+    plain = Calibration(temperature=1.0, score=(ScorePart(name="max-logit"),), threshold=0.0)
     confidences = probabilities(reference, plain)
     ordered = np.sort(confidences, axis=1)
     margins = ordered[:, -1] - ordered[:, -2]
     best = reference.argmax(axis=1)
     own = {
         variant.name: probabilities(
-            np.load(compiled_folder / f"{variant.name}.validation.npy", allow_pickle=False),
+            head.logits(
+                np.load(compiled_folder / f"{variant.name}.validation.npy", allow_pickle=False)
+            ),
             variant.calibration,
         )
         for variant in variants

@@ -1,4 +1,4 @@
-"""Tasks of the namespaces ``compile`` and ``bundle``."""
+"""Tasks of the namespaces ``compile``, ``bundle`` and ``intent``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compiler.config import DEFAULTS, BundleSettings, CompileSettings
 from edge_runtime.console import print_json, reporting_errors, showing_progress
 from edge_runtime.settings import load_settings
 
-__all__ = ["bundling", "compiling"]
+__all__ = ["bundling", "compiling", "intents"]
 
 _LINE = Path("build") / "smart-home"
 _CHECKPOINT = str(_LINE / "checkpoint")
@@ -126,5 +126,58 @@ def make(
     print(f"{folder}: {state}: {manifest.name} {manifest.version}, {manifest.digest[:12]}")
 
 
+@task(
+    help={
+        "name": "the new intent",
+        "examples": "a text file with one example a line; five or more are better",
+        "bundle": "the bundle to start from; it is not changed",
+        "folder": "the new bundle's folder; by default the bundle's with -with-NAME added",
+        "version": "of the new bundle; by default the next minor version",
+        "json": "print one JSON object",
+    }
+)
+def add(
+    _: Context,
+    name: str,
+    examples: str,
+    bundle: str = str(_LINE / "bundle"),
+    folder: str | None = None,
+    version: str | None = None,
+    *,
+    json: bool = False,
+) -> None:
+    """Make a bundle with one more intent, from a few examples, without training."""
+    from compiler.intent_addition import add_intent, read_examples
+
+    with reporting_errors():
+        source = Path(bundle)
+        added = add_intent(
+            source,
+            Path(folder) if folder else source.with_name(f"{source.name}-with-{name}"),
+            intent=name,
+            examples=read_examples(Path(examples)),
+            version=version,
+        )
+    manifest = added.bundle.manifest
+    if json:
+        print_json(
+            {
+                "folder": str(added.bundle.path),
+                "name": manifest.name,
+                "version": manifest.version,
+                "digest": manifest.digest,
+                "intent": added.intent,
+                "examples": added.examples,
+                "recognised": added.recognised,
+            }
+        )
+        return
+    print(
+        f"{added.bundle.path}: {manifest.name} {manifest.version}: {added.intent} from "
+        f"{added.examples} examples, {added.recognised} of which it recognises"
+    )
+
+
 compiling = Collection("compile", run)
 bundling = Collection("bundle", make)
+intents = Collection("intent", add)

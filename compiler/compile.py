@@ -9,26 +9,28 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.calibration import fit_calibration
 from compiler.config import CompileSettings
 from compiler.errors import ExportError, QualityGateError
-from compiler.parity import Parity, Predictions, compare, refusals
+from compiler.parity import Parity, compare, refusals
 from compiler.variants import VARIANTS, Export, VariantKind, write_fp32
 from edge_runtime.artifact import Artifact, produce_artifact, read_artifact
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.errors import SettingsError
+from edge_runtime.head import Head
 from edge_runtime.manifest import Variant
-from edge_runtime.scoring import Calibration
+from edge_runtime.scoring import Calibration, ScorePart
 from edge_runtime.session import open_session
 from edge_runtime.tokenization import Tokenizer
+from trainer.calibration import Predictions, fit_calibration, predict
 from trainer.checkpoint import Checkpoint, load_model, read_checkpoint
+from trainer.config import CalibrationSettings
 from trainer.dataset import Dataset, Split, read_dataset
 from trainer.evaluate import Evaluation, read_evaluation
 
 __all__ = ["CompiledVariant", "Refused", "compile_checkpoint", "read_compiled"]
 
 KIND = "compiled"
-REVISION = 1
+REVISION = 2
 _CALIBRATION_TEXTS = 500
 _SPLITS = ("validation", "test")
 
@@ -43,7 +45,7 @@ class CompiledVariant(msgspec.Struct, frozen=True):
     requires: tuple[str, ...]
     bytes: int
     calibration: Calibration
-    """Fitted on this variant's validation logits."""
+    """Fitted on this variant's validation embeddings."""
     gate: Parity
     """Against torch on validation: what the gate judged."""
     test: Parity
@@ -62,6 +64,8 @@ class _Held(NamedTuple):
 
     splits: dict[str, Split]
     token_ids: dict[str, list[list[int]]]
+    head: Head
+    settings: CalibrationSettings
     reference: dict[str, Predictions]
 
 
@@ -79,7 +83,7 @@ def compile_checkpoint(
     Args:
         checkpoint_folder: made by ``trainer.train``.
         dataset_folder: made by ``trainer.build_dataset``.
-        evaluation_folder: made by ``trainer.evaluate``; holds torch's logits.
+        evaluation_folder: made by ``trainer.evaluate``; holds torch's embeddings.
         folder: the folder to write; skipped when it is up to date.
         settings: which variants, and their gates.
         progress: told each utterance that a variant answers.
@@ -133,10 +137,15 @@ def _compile(
 ) -> dict[str, Any]:
     tokenizer = Tokenizer(checkpoint.tokenizer, max_tokens=checkpoint.text.max_tokens)
     splits: dict[str, Split] = {name: getattr(dataset, name) for name in _SPLITS}
+    head = checkpoint.head()
     held = _Held(
         splits=splits,
         token_ids={name: tokenizer.encode_many(split.texts) for name, split in splits.items()},
-        reference=_predictions(evaluation.logits, splits["validation"], checkpoint, settings),
+        head=head,
+        settings=evaluation.settings,
+        reference=_predictions(
+            evaluation.embeddings, splits["validation"], checkpoint, head, evaluation.settings
+        ),
     )
     every = max(1, len(dataset.train.texts) // _CALIBRATION_TEXTS)
     fp32 = folder / VARIANTS["fp32"].file
@@ -144,7 +153,6 @@ def _compile(
         model=load_model(checkpoint),
         fp32=fp32,
         tokenizer=checkpoint.tokenizer,
-        labels=checkpoint.labels,
         calibration=tokenizer.encode_many(dataset.train.texts[::every]),
         settings=settings,
     )
@@ -163,11 +171,11 @@ def _compile(
             path.unlink(missing_ok=True)
             refused.append(Refused(name=name, reasons=(error.message,)))
             continue
-        variant, logits = _judge(name, kind, folder, checkpoint, held, settings, progress)
+        variant, embeddings = _judge(name, kind, folder, checkpoint, held, progress)
         reasons = refusals(kind.precision, variant.gate, settings)
         if not reasons:
             kept.append(variant)
-            np.save(folder / f"{name}.validation.npy", logits, allow_pickle=False)
+            np.save(folder / f"{name}.validation.npy", embeddings, allow_pickle=False)
         elif name in settings.required:
             raise QualityGateError(
                 f"variant {name} is refused: {'; '.join(reasons)}; train longer, loosen the "
@@ -191,19 +199,22 @@ def _compile(
 
 
 def _predictions(
-    logits: dict[str, NDArray[np.float32]],
+    embeddings: dict[str, NDArray[np.float32]],
     validation: Split,
     checkpoint: Checkpoint,
-    settings: CompileSettings,
+    head: Head,
+    settings: CalibrationSettings,
 ) -> dict[str, Predictions]:
     calibration = fit_calibration(
-        logits["validation"],
+        embeddings["validation"],
         validation.intents,
         checkpoint.labels,
-        in_scope_rejections=settings.in_scope_rejections,
+        head=head,
+        settings=settings,
     )
     return {
-        name: Predictions(logits=values, calibration=calibration) for name, values in logits.items()
+        name: predict(values, head=head, calibration=calibration)
+        for name, values in embeddings.items()
     }
 
 
@@ -213,11 +224,10 @@ def _judge(
     folder: Path,
     checkpoint: Checkpoint,
     held: _Held,
-    settings: CompileSettings,
     progress: Progress,
 ) -> tuple[CompiledVariant, NDArray[np.float32]]:
-    logits = _logits(name, kind, folder, checkpoint, held.token_ids, progress)
-    own = _predictions(logits, held.splits["validation"], checkpoint, settings)
+    embeddings = _embeddings(name, kind, folder, checkpoint, held, progress)
+    own = _predictions(embeddings, held.splits["validation"], checkpoint, held.head, held.settings)
     parity = {
         split: compare(
             own[split], held.reference[split], held.splits[split].intents, checkpoint.labels
@@ -235,34 +245,30 @@ def _judge(
         gate=parity["validation"],
         test=parity["test"],
     )
-    return variant, logits["validation"]
+    return variant, embeddings["validation"]
 
 
-def _logits(
+def _embeddings(
     name: str,
     kind: VariantKind,
     folder: Path,
     checkpoint: Checkpoint,
-    token_ids: dict[str, list[list[int]]],
+    held: _Held,
     progress: Progress,
 ) -> dict[str, NDArray[np.float32]]:
     # One utterance at a time, as on the device: int8 scales are found per call, so a batch
     # would give other numbers than the ones that users get.
     session = open_session(
-        _loadable(name, kind),
-        folder,
-        labels=len(checkpoint.labels),
-        max_tokens=checkpoint.text.max_tokens,
-        threads=1,
+        _loadable(name, kind), folder, max_tokens=checkpoint.text.max_tokens, threads=1
     )
-    total = sum(len(rows) for rows in token_ids.values())
+    total = sum(len(rows) for rows in held.token_ids.values())
     done = 0
     result = {}
     try:
-        for split, rows in token_ids.items():
-            values = np.zeros((len(rows), len(checkpoint.labels)), dtype=np.float32)
+        for split, rows in held.token_ids.items():
+            values = np.zeros((len(rows), held.head.hidden), dtype=np.float32)
             for row, ids in enumerate(rows):
-                values[row] = session.logits(ids)
+                values[row] = session.embedding(ids)
                 done += 1
                 progress(f"judging {name}", done, total, "")
             result[split] = values
@@ -281,7 +287,9 @@ def _loadable(name: str, kind: VariantKind) -> Variant:
         precision=kind.precision,
         requires=kind.requires,
         bytes=0,
-        calibration=Calibration(temperature=1.0, score="max-logit", threshold=0.0),
+        calibration=Calibration(
+            temperature=1.0, score=(ScorePart(name="max-logit"),), threshold=0.0
+        ),
         quality=Quality(accuracy=0.0, changed_answers=0.0, max_logit_difference=0.0),
     )
 

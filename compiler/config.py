@@ -31,8 +31,6 @@ class CompileSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Largest loss of validation accuracy against torch."""
     maximum_logit_difference_fp32: Annotated[float, msgspec.Meta(gt=0)]
     """Largest absolute difference of any logit between torch and ONNX fp32."""
-    in_scope_rejections: Annotated[float, msgspec.Meta(ge=0, le=0.5)]
-    """Share of in-scope validation utterances that the threshold may call out of scope."""
 
 
 class BundleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

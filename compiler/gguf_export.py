@@ -1,8 +1,4 @@
-"""torch -> GGUF q8_0 for llama.cpp, with the classification head inside the graph.
-
-llama.cpp's own converter leaves the head of a BERT classifier out. This writer names the
-tensors so that the graph for pooling type RANK runs them: the mean of the token vectors
-(``classifier.pooling_type`` MEAN), then ``cls.output``.
+"""torch -> GGUF q8_0 for llama.cpp: the encoder, and the mean of its token vectors.
 
 Source of names and keys: the GGUF specification and llama.cpp's BERT graph, through the
 tables of the ``gguf`` package.
@@ -11,7 +7,7 @@ tables of the ``gguf`` package.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +19,6 @@ from compiler.errors import ExportError
 __all__ = ["export_gguf_q8_0"]
 
 _ARCHITECTURE = "bert"
-_RANK = 4
-_MEAN = 1
 _BLOCK = 32
 _WORD_START = "\u2581"
 
@@ -45,21 +39,17 @@ _LAYER = {
     "output.dense": "ffn_down",
     "output.LayerNorm": "layer_output_norm",
 }
-# llama.cpp adds these tables to float activations without unpacking them; the head is
-# small, and its exact numbers are worth more than its bytes.
-_KEEP_FLOAT32 = frozenset({"position_embd.weight", "token_types.weight", "cls.output.weight"})
+# llama.cpp adds these tables to float activations without unpacking them.
+_KEEP_FLOAT32 = frozenset({"position_embd.weight", "token_types.weight"})
 
 
-def export_gguf_q8_0(
-    model: Any, path: Path, *, tokenizer: Path, labels: Sequence[str], name: str
-) -> None:
-    """Write a model as GGUF with 8-bit weights.
+def export_gguf_q8_0(model: Any, path: Path, *, tokenizer: Path, name: str) -> None:
+    """Write a model's encoder as GGUF with 8-bit weights.
 
     Args:
         model: a ``trainer.model.IntentModel`` with a BERT encoder.
         path: the file to write.
         tokenizer: the model's ``tokenizer.json``, of type WordPiece.
-        labels: intents, in the order of the logits.
         name: the model's name, for the file's metadata.
 
     Raises:
@@ -95,9 +85,7 @@ def export_gguf_q8_0(
     writer.add_head_count(configuration.num_attention_heads)
     writer.add_layer_norm_eps(configuration.layer_norm_eps)
     writer.add_causal_attention(False)
-    writer.add_pooling_type(gguf.PoolingType(_RANK))
-    writer.add_uint32(f"{_ARCHITECTURE}.classifier.pooling_type", _MEAN)
-    writer.add_classifier_output_labels(list(labels))
+    writer.add_pooling_type(gguf.PoolingType.MEAN)
     writer.add_tokenizer_model(_ARCHITECTURE)
     writer.add_token_list([_for_llama(token) for token in tokens])
     writer.add_token_types([_token_type(token) for token in tokens])
@@ -129,8 +117,6 @@ def _tensors(model: Any) -> Iterator[tuple[str, NDArray[np.float32]]]:
             for part in ("weight", "bias"):
                 tensor = state[f"encoder.layer.{layer}.{name}.{part}"]
                 yield f"blk.{layer}.{target}.{part}", _array(tensor)
-    yield "cls.output.weight", _array(model.head.weight)
-    yield "cls.output.bias", _array(model.head.bias)
 
 
 def _array(tensor: Any) -> NDArray[np.float32]:

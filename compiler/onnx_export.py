@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 def export_onnx(model: Any, path: Path, *, opset: int) -> None:
-    """Write a model as ONNX with inputs ``input_ids`` and ``attention_mask``, output ``logits``.
+    """Write a model's encoder as ONNX: ``input_ids``, ``attention_mask`` -> ``embedding``.
 
     Args:
         model: a ``trainer.model.IntentModel`` in evaluation mode.
@@ -30,6 +30,8 @@ def export_onnx(model: Any, path: Path, *, opset: int) -> None:
     from optimum.exporters.onnx import export
     from optimum.exporters.onnx.config import TextEncoderOnnxConfig
     from optimum.utils import NormalizedTextConfig
+
+    from trainer.model import EmbeddingModel
 
     # optimum ships no types, so its base class is Any to the checker.
     class IntentOnnxConfig(TextEncoderOnnxConfig):  # type: ignore[misc]
@@ -44,15 +46,18 @@ def export_onnx(model: Any, path: Path, *, opset: int) -> None:
 
         @property
         def outputs(self) -> dict[str, dict[int, str]]:
-            return {"logits": {0: "batch"}}
+            return {"embedding": {0: "batch"}}
 
-    configuration = IntentOnnxConfig(model.config, task="text-classification")
+    exported = EmbeddingModel(model).eval()
+    # optimum asks the model for its configuration.
+    exported.config = model.config
+    configuration = IntentOnnxConfig(model.config, task="feature-extraction")
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             # torch's tracer warns of every Python condition on a shape; the parity gate,
             # not the absence of warnings, decides whether the graph is right.
             warnings.simplefilter("ignore")
-            export(model, configuration, path, opset=opset)
+            export(exported, configuration, path, opset=opset)
     except (RuntimeError, ValueError, NotImplementedError) as error:
         raise ExportError(
             f"cannot export {model.config.model_type} to ONNX opset {opset}: "

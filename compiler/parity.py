@@ -7,29 +7,13 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from compiler.config import CompileSettings
-from edge_runtime.scoring import Calibration, in_scope_scores
+from trainer.calibration import Predictions
 
-__all__ = ["Parity", "Predictions", "compare", "refusals"]
+__all__ = ["Parity", "compare", "refusals"]
 
 _OUT_OF_SCOPE = -1
-
-
-class Predictions(msgspec.Struct, frozen=True):
-    """What one form of the model says of a split."""
-
-    logits: NDArray[np.float32]
-    """Shape (utterances, labels)."""
-    calibration: Calibration
-    """Fitted on this form's validation logits."""
-
-    def answers(self) -> NDArray[np.int64]:
-        """The label number that a user gets, or -1 for out of scope, shape (utterances,)."""
-        best: NDArray[np.int64] = self.logits.argmax(axis=1)
-        below = in_scope_scores(self.logits) < self.calibration.threshold
-        return np.where(below, _OUT_OF_SCOPE, best)
 
 
 class Parity(msgspec.Struct, frozen=True):

@@ -25,8 +25,6 @@ class Export(msgspec.Struct, frozen=True):
     """The ONNX fp32 graph, already written."""
     tokenizer: Path
     """The model's tokenizer.json."""
-    labels: Sequence[str]
-    """Intents, in the order of the logits."""
     calibration: Sequence[Sequence[int]]
     """Token ids of training texts."""
     settings: CompileSettings
@@ -59,9 +57,7 @@ def _write_int8(export: Export, path: Path) -> None:
 
 
 def _write_q8_0(export: Export, path: Path) -> None:
-    export_gguf_q8_0(
-        export.model, path, tokenizer=export.tokenizer, labels=export.labels, name="edgewise"
-    )
+    export_gguf_q8_0(export.model, path, tokenizer=export.tokenizer, name="edgewise")
 
 
 VARIANTS: dict[str, VariantKind] = {

@@ -13,7 +13,7 @@ import pytest
 
 from edge_runtime.settings import load_settings
 from trainer.config import DEFAULTS as TRAINER_DEFAULTS
-from trainer.config import DataSettings, TrainSettings
+from trainer.config import CalibrationSettings, DataSettings, TrainSettings
 
 MODELS = Path(__file__).parent / "models"
 
@@ -102,9 +102,18 @@ def tiny_train_settings(tiny_base_model: Path) -> TrainSettings:
 
 
 @pytest.fixture(scope="session")
+def calibration_settings() -> CalibrationSettings:
+    """The defaults of section ``[calibration]``."""
+    return load_settings(
+        CalibrationSettings, "calibration", defaults=TRAINER_DEFAULTS, environment={}
+    )
+
+
+@pytest.fixture(scope="session")
 def tiny_line(
     tiny_utterances: Path,
     tiny_train_settings: TrainSettings,
+    calibration_settings: CalibrationSettings,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> TinyLine:
     """A dataset, a trained checkpoint and its evaluation, made once; not to be changed.
@@ -121,5 +130,5 @@ def tiny_line(
     settings = load_settings(DataSettings, "data", defaults=TRAINER_DEFAULTS, environment={})
     build_dataset(str(tiny_utterances), line.dataset, settings=settings)
     train(line.dataset, line.checkpoint, settings=tiny_train_settings)
-    evaluate(line.checkpoint, line.dataset, line.evaluation)
+    evaluate(line.checkpoint, line.dataset, line.evaluation, settings=calibration_settings)
     return line

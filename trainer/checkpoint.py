@@ -1,4 +1,4 @@
-"""A checkpoint on disk: merged weights, the adapter, the tokenizer, the labels."""
+"""A checkpoint on disk: merged weights, the adapter, the head, the tokenizer, the labels."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from edge_runtime.artifact import Artifact, read_artifact
+from edge_runtime.head import Head, encode_head, read_head
 from edge_runtime.storage import canonical_json
 from edge_runtime.text import TextSettings
 from trainer.base_model import BaseModel
@@ -17,6 +18,7 @@ from trainer.errors import TrainingError
 __all__ = ["Checkpoint", "load_model", "read_checkpoint", "save_adapter", "save_model"]
 
 WEIGHTS = "weights.safetensors"
+HEAD = "head.npz"
 CONFIGURATION = "config.json"
 TOKENIZER = "tokenizer.json"
 LABELS = "labels.json"
@@ -43,6 +45,14 @@ class Checkpoint(msgspec.Struct, frozen=True):
         """The tokenizer's file."""
         return self.artifact.folder / TOKENIZER
 
+    def head(self) -> Head:
+        """The classification head, with everything that out-of-scope scores may need.
+
+        Raises:
+            BundleDamagedError: the file is no head.
+        """
+        return read_head(self.artifact.folder / HEAD)
+
     @property
     def padding_id(self) -> int:
         """The token that fills a batch."""
@@ -53,15 +63,20 @@ def save_model(
     model: Any,
     folder: Path,
     *,
+    head: Head,
     labels: tuple[str, ...],
     text: TextSettings,
     base: BaseModel,
 ) -> None:
-    """Write everything of a merged model but the adapter."""
+    """Write everything of a merged model but the adapter.
+
+    The weights are the encoder's; the head is a file of its own, as in a bundle.
+    """
     from safetensors.torch import save_file
 
     state = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in model.encoder.state_dict().items()
     }
     save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
     configuration = model.config.to_dict()
@@ -75,6 +90,7 @@ def save_model(
         "licence": base.licence,
         "sha256": base.digest,
     }
+    (folder / HEAD).write_bytes(encode_head(head))
     (folder / CONFIGURATION).write_bytes(canonical_json(configuration))
     (folder / LABELS).write_bytes(canonical_json(labels))
     (folder / TEXT).write_bytes(canonical_json(text))
@@ -121,6 +137,7 @@ def load_model(checkpoint: Checkpoint) -> Any:
     Raises:
         TrainingError: the weights do not fit the configuration.
     """
+    import torch
     from safetensors.torch import load_file
     from transformers import AutoConfig, AutoModel
 
@@ -131,9 +148,16 @@ def load_model(checkpoint: Checkpoint) -> Any:
     encoder: Any = AutoModel.from_config(configuration)  # type: ignore[no-untyped-call]
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None
-    model = IntentModel(encoder, len(checkpoint.labels))
+    head = checkpoint.head()
+    model = IntentModel(encoder, len(checkpoint.labels), normalized=head.normalized)
+    weights = {
+        f"encoder.{name}": tensor
+        for name, tensor in load_file(checkpoint.artifact.folder / WEIGHTS).items()
+    }
+    weights["head.weight"] = torch.from_numpy(head.weight)
+    weights["head.bias"] = torch.from_numpy(head.bias)
     try:
-        model.load_state_dict(load_file(checkpoint.artifact.folder / WEIGHTS))
+        model.load_state_dict(weights)
     except RuntimeError as error:
         raise TrainingError(
             f"the weights of {checkpoint.artifact.folder} do not fit its configuration; train again"

@@ -10,9 +10,9 @@ from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors, showing_progress
 from edge_runtime.settings import load_settings
-from trainer.config import DEFAULTS, DataSettings, TrainSettings
+from trainer.config import DEFAULTS, CalibrationSettings, DataSettings, TrainSettings
 
-__all__ = ["EXAMPLE", "data", "evaluation", "training"]
+__all__ = ["EXAMPLE", "benchmarks", "data", "evaluation", "training"]
 
 EXAMPLE = Path(__file__).parent / "examples" / "smart_home"
 _BUILD = Path("build")
@@ -72,6 +72,8 @@ def build(
         "base_model": "all-MiniLM-L6-v2 (embedded), a folder, or a hub id",
         "epochs": "passes over the training utterances",
         "seed": "seed of the training",
+        "method": "full, or lora: what is trained besides the head",
+        "resume": "go on with the unfinished training, and with nothing else",
         "json": "print one JSON object",
     },
 )
@@ -83,6 +85,8 @@ def run(
     epochs: int | None = None,
     seed: int | None = None,
     *,
+    method: str | None = None,
+    resume: bool = False,
     json: bool = False,
 ) -> None:
     """Fine-tune a base model on a dataset."""
@@ -94,9 +98,11 @@ def run(
             "train",
             defaults=DEFAULTS,
             project_folder=Path.cwd(),
-            flags={"base_model": base_model, "epochs": epochs, "seed": seed},
+            flags={"base_model": base_model, "epochs": epochs, "seed": seed, "method": method},
         )
-        artifact = train(Path(dataset), Path(folder), settings=settings, progress=progress)
+        artifact = train(
+            Path(dataset), Path(folder), settings=settings, resume=resume, progress=progress
+        )
     result = artifact.document.result
     if json:
         print_json({"folder": folder, "skipped": artifact.skipped, **result})
@@ -127,7 +133,12 @@ def evaluate_checkpoint(
     from trainer.evaluate import evaluate
 
     with reporting_errors(), showing_progress() as progress:
-        artifact = evaluate(Path(checkpoint), Path(dataset), Path(folder), progress=progress)
+        settings = load_settings(
+            CalibrationSettings, "calibration", defaults=DEFAULTS, project_folder=Path.cwd()
+        )
+        artifact = evaluate(
+            Path(checkpoint), Path(dataset), Path(folder), settings=settings, progress=progress
+        )
     result = artifact.document.result
     if json:
         print_json({"folder": folder, "skipped": artifact.skipped, **result})
@@ -136,11 +147,63 @@ def evaluate_checkpoint(
         auroc = measures["oos_auroc"]
         told = f", out-of-scope AUROC {auroc:.3f}" if auroc is not None else ""
         print(
-            f"{split}: accuracy {measures['accuracy']:.2%}, "
+            f"{split}: accuracy {measures['in_scope_accuracy']:.2%}, "
             f"macro-F1 {measures['macro_f1']:.3f}{told}"
         )
+
+
+@task(
+    help={
+        "data": _DATA_HELP,
+        "test": "utterances for the test alone, in the same forms",
+        "protocol": "full, fewshot-5 or fewshot-10",
+        "seeds": "how many trainings",
+        "folder": "where everything is kept; what is up to date there is not made again",
+        "json": "print one JSON object",
+    }
+)
+def quality(
+    _: Context,
+    data: str,
+    test: str | None = None,
+    protocol: str = "full",
+    seeds: int = 3,
+    folder: str = str(_BUILD / "bench" / "quality"),
+    *,
+    json: bool = False,
+) -> None:
+    """Train with several seeds and measure on the official test."""
+    from trainer.quality_benchmark import benchmark_quality
+
+    with reporting_errors(), showing_progress() as progress:
+        project = Path.cwd()
+        result = benchmark_quality(
+            data,
+            Path(folder),
+            protocol=protocol,
+            seeds=seeds,
+            data_settings=load_settings(
+                DataSettings, "data", defaults=DEFAULTS, project_folder=project
+            ),
+            train_settings=load_settings(
+                TrainSettings, "train", defaults=DEFAULTS, project_folder=project
+            ),
+            calibration_settings=load_settings(
+                CalibrationSettings, "calibration", defaults=DEFAULTS, project_folder=project
+            ),
+            test_location=test,
+            progress=progress,
+        )
+    if json:
+        print_json(result)
+        return
+    for name, spread in result.measures.items():
+        values = ", ".join(f"{value:.4f}" for value in spread.values)
+        print(f"{name:18} {spread.mean:.4f} +/- {spread.sd:.4f}  ({values})")
+    print(f"{result.parameters / 1e6:.1f} M parameters, {result.seconds:.0f} s a training")
 
 
 data = Collection("data", build)
 training = Collection("train", run)
 evaluation = Collection("eval", evaluate_checkpoint)
+benchmarks = Collection("bench", quality)

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-__all__ = ["DEFAULTS", "DataSettings", "TrainSettings"]
+from edge_runtime.scoring import ScoreName
+
+__all__ = ["DEFAULTS", "CalibrationSettings", "DataSettings", "TrainSettings"]
 
 DEFAULTS = Path(__file__).with_name("defaults.toml")
 
@@ -52,14 +54,25 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base_model: Annotated[str, msgspec.Meta(min_length=1)]
     """``all-MiniLM-L6-v2`` (embedded), a local folder, or a hub id."""
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
-    """Seed of the adapter's first weights, of dropout and of the order of batches."""
+    """Seed of an adapter's first weights, of dropout and of the order of batches."""
+    method: Literal["full", "lora"]
+    """What is trained besides the head: all of the encoder, or LoRA matrices beside it."""
+    precision: Literal["auto", "fp32", "bf16"]
+    """Numbers of the matrix products; ``auto`` takes bf16 where the processor has it."""
     epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)]
-    """Passes over the training utterances."""
+    """Passes over the training utterances, at most."""
+    early_stopping_epochs: Annotated[int, msgspec.Meta(ge=0, le=1000)]
+    """Passes without a better validation after which training stops, and goes back to the best;
+    0 never looks at validation and keeps the last pass."""
+    average_decay: Annotated[float, msgspec.Meta(ge=0, lt=1)]
+    """Weight of the past in the running mean of the weights, at each step."""
     minimum_steps: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
     """Small sets get more epochs until there are this many steps."""
     batch_size: Annotated[int, msgspec.Meta(ge=1, le=4096)]
     """Utterances a step."""
     learning_rate: Rate
+    """For the encoder, when all of its weights are trained."""
+    lora_learning_rate: Rate
     """For the adapter."""
     head_learning_rate: Rate
     """For the classification head."""
@@ -67,6 +80,8 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """AdamW's decoupled weight decay."""
     label_smoothing: Annotated[float, msgspec.Meta(ge=0, lt=1)]
     """Share of the target spread over all intents."""
+    normalized: bool
+    """Whether the head sees embeddings at length one; logits are then close to cosines."""
     head_scale: Annotated[float, msgspec.Meta(gt=0, le=1000)]
     """Logit of a text that lies exactly on its class mean, before the first step."""
     lora_rank: Annotated[int, msgspec.Meta(ge=1, le=1024)]
@@ -83,3 +98,14 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where to train; ``auto`` takes an NVIDIA GPU when there is one."""
     threads: Annotated[int, msgspec.Meta(ge=0, le=1024)]
     """Processor threads; 0 leaves torch's own choice."""
+
+
+class CalibrationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a model learns what is out of scope: section ``[calibration]``."""
+
+    scores: Annotated[tuple[ScoreName, ...], msgspec.Meta(min_length=1)]
+    """Out-of-scope scores, from ``edge_runtime.scoring.SCORES``; several are fused."""
+    in_scope_rejections: Annotated[float, msgspec.Meta(ge=0, le=0.5)]
+    """Share of in-scope validation utterances that the threshold may call out of scope."""
+    default_threshold: float
+    """Taken when validation is too small to fit it: deviations from the mean in-scope score."""

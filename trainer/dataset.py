@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from trainer.splitting import Splits, split_utterances
 from trainer.utterances import Source, Utterance, open_source, parse_source
 from trainer.validation import ValidationReport, check_utterances
 
-__all__ = ["Dataset", "DatasetResult", "Split", "build_dataset", "read_dataset"]
+__all__ = ["Dataset", "DatasetResult", "Split", "build_dataset", "read_dataset", "write_dataset"]
 
 KIND = "dataset"
 _REVISION = 1
@@ -39,9 +39,13 @@ class Split(msgspec.Struct, frozen=True):
 
     def in_scope(self) -> Split:
         """The rows that have an intent."""
-        rows = [row for row, intent in enumerate(self.intents) if intent is not None]
+        return self.rows([row for row, intent in enumerate(self.intents) if intent is not None])
+
+    def rows(self, numbers: Sequence[int]) -> Split:
+        """Some rows, in the order of their numbers."""
         return Split(
-            texts=[self.texts[row] for row in rows], intents=[self.intents[row] for row in rows]
+            texts=[self.texts[row] for row in numbers],
+            intents=[self.intents[row] for row in numbers],
         )
 
 
@@ -118,10 +122,17 @@ def build_dataset(
         progress("dataset", 2, _STEPS, "checked and split")
         parts = {"train": splits.train, "val": splits.validation, "test": splits.test}
         _check_held_out(splits)
-        for name, part in parts.items():
-            _write_parquet(partial / f"{name}.parquet", part)
         labels = sorted({one.intent for one in splits.train if one.intent is not None})
-        write_atomically(partial / _LABELS, canonical_json(labels))
+        write_dataset(
+            Dataset(
+                labels=tuple(labels),
+                train=_split(splits.train),
+                validation=_split(splits.validation),
+                test=_split(splits.test),
+                digest="",
+            ),
+            partial,
+        )
         write_atomically(partial / _REPORT, canonical_json(checked.report))
         _warn_of(checked.report)
         in_scope = {name: sum(one.intent is not None for one in parts[name]) for name in parts}
@@ -161,6 +172,22 @@ def read_dataset(folder: Path) -> Dataset:
     )
 
 
+def write_dataset(dataset: Dataset, folder: Path) -> None:
+    """Write the files of a dataset, without its document, into a folder that exists."""
+    for name, split in (
+        ("train", dataset.train),
+        ("val", dataset.validation),
+        ("test", dataset.test),
+    ):
+        _write_parquet(folder / f"{name}.parquet", split)
+    write_atomically(folder / _LABELS, canonical_json(dataset.labels))
+
+
+def _split(utterances: Iterable[Utterance]) -> Split:
+    rows = list(utterances)
+    return Split(texts=[one.text for one in rows], intents=[one.intent for one in rows])
+
+
 def _gather(
     source: Source, test: Source | None, settings: DataSettings
 ) -> tuple[list[Utterance], int]:
@@ -195,19 +222,18 @@ def _warn_of(report: ValidationReport) -> None:
             _log.warning("%d %s, see %s", findings.count, what, _REPORT)
 
 
-def _write_parquet(path: Path, utterances: Iterable[Utterance]) -> None:
+def _write_parquet(path: Path, split: Split) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = list(utterances)
     schema = pa.schema([pa.field("text", pa.string(), nullable=False), ("intent", pa.string())])
-    columns = [[one.text for one in rows], [one.intent for one in rows]]
-    table = pa.table([pa.array(column, pa.string()) for column in columns], schema=schema)
+    columns = [pa.array(column, pa.string()) for column in (split.texts, split.intents)]
+    table = pa.table(columns, schema=schema)
     # One row group and named settings: the bytes depend on the rows alone.
     pq.write_table(
         table,
         path,
-        row_group_size=max(1, len(rows)),
+        row_group_size=max(1, len(split.texts)),
         version="2.6",
         compression="zstd",
         compression_level=3,

@@ -9,6 +9,7 @@
     │   └── UtterancesInvalidError well-formed utterances that no classifier can learn from
     ├── BaseModelError             a base model is missing, incomplete or of another kind
     └── TrainingError              the training itself failed
+        └── ResumeError            an unfinished training cannot be taken up
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from edge_runtime.errors import EdgeError
 __all__ = [
     "BaseModelError",
     "DataError",
+    "ResumeError",
     "SourceFormatError",
     "SourceNotFoundError",
     "TrainingError",
@@ -47,3 +49,7 @@ class BaseModelError(EdgeError):
 
 class TrainingError(EdgeError):
     """The training itself failed."""
+
+
+class ResumeError(TrainingError):
+    """An unfinished training cannot be taken up: its settings or data differ, or it is damaged."""

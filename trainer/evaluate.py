@@ -1,8 +1,7 @@
-"""Judging a checkpoint on held-out utterances; its logits are what variants must match."""
+"""Judging a checkpoint on held-out utterances; its answers are what variants must match."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,59 +11,28 @@ from numpy.typing import NDArray
 
 from edge_runtime.artifact import Artifact, produce_artifact, read_artifact
 from edge_runtime.console import Progress, no_progress
-from edge_runtime.scoring import in_scope_scores
 from edge_runtime.tokenization import Tokenizer
+from trainer.calibration import fit_calibration, predict
 from trainer.checkpoint import load_model, read_checkpoint
+from trainer.config import CalibrationSettings
 from trainer.dataset import Split, read_dataset
+from trainer.measures import measure
 
-__all__ = ["Evaluation", "Measures", "evaluate", "measure", "read_evaluation"]
+__all__ = ["Evaluation", "evaluate", "read_evaluation"]
 
 KIND = "evaluation"
-REVISION = 1
+REVISION = 2
 _SPLITS = ("validation", "test")
-
-
-class Measures(msgspec.Struct, frozen=True):
-    """What a split says of a model."""
-
-    accuracy: float
-    """Share of in-scope utterances whose largest logit is the right intent, 0 to 1."""
-    macro_f1: float
-    """Mean over intents of F1, 0 to 1."""
-    oos_auroc: float | None
-    """Area under the ROC curve of the out-of-scope score; ``None`` without such texts."""
 
 
 class Evaluation(msgspec.Struct, frozen=True):
     """The reference: what torch says of every held-out utterance."""
 
     artifact: Artifact
-    logits: dict[str, NDArray[np.float32]]
-    """Split name -> logits, shape (utterances, labels), in the dataset's order."""
-
-
-def measure(
-    logits: NDArray[np.float32], intents: Sequence[str | None], labels: Sequence[str]
-) -> Measures:
-    """Compare logits with the truth.
-
-    Args:
-        logits: shape (utterances, labels).
-        intents: the right intent of each utterance; ``None`` is out of scope.
-        labels: names in the order of the logits.
-    """
-    from sklearn.metrics import f1_score, roc_auc_score
-
-    in_scope = np.array([intent is not None for intent in intents], dtype=bool)
-    numbers = {label: number for number, label in enumerate(labels)}
-    truth = np.array([numbers[intent] for intent in intents if intent is not None])
-    answers = logits[in_scope].argmax(axis=1)
-    has_both = in_scope.any() and not in_scope.all()
-    return Measures(
-        accuracy=float((answers == truth).mean()),
-        macro_f1=float(f1_score(truth, answers, average="macro", zero_division=0.0)),
-        oos_auroc=float(roc_auc_score(in_scope, in_scope_scores(logits))) if has_both else None,
-    )
+    settings: CalibrationSettings
+    """How the score and its threshold are fitted; the variants do it likewise."""
+    embeddings: dict[str, NDArray[np.float32]]
+    """Split name -> embeddings, shape (utterances, hidden), in the dataset's order."""
 
 
 def evaluate(
@@ -72,9 +40,17 @@ def evaluate(
     dataset_folder: Path,
     folder: Path,
     *,
+    settings: CalibrationSettings,
     progress: Progress = no_progress,
 ) -> Artifact:
-    """Run a checkpoint on validation and test, measure, and store the logits.
+    """Run a checkpoint on validation and test, calibrate, measure, and store the embeddings.
+
+    Args:
+        checkpoint_folder: made by ``trainer.train``.
+        dataset_folder: made by ``build_dataset``.
+        folder: the evaluation to write; skipped when it is up to date.
+        settings: the out-of-scope score and its threshold.
+        progress: told each batch.
 
     Raises:
         ArtifactError: the checkpoint or the dataset is missing or damaged.
@@ -85,29 +61,40 @@ def evaluate(
     def make(partial: Path) -> dict[str, Any]:
         import torch
 
-        from trainer.inference import logits_of
+        from trainer.inference import embeddings_of
 
         model = load_model(checkpoint)
+        head = checkpoint.head()
         tokenizer = Tokenizer(checkpoint.tokenizer, max_tokens=checkpoint.text.max_tokens)
-        result: dict[str, Any] = {}
         splits: dict[str, Split] = {name: getattr(dataset, name) for name in _SPLITS}
+        embeddings = {}
         for name, split in splits.items():
-            logits = logits_of(
+            embeddings[name] = embeddings_of(
                 model,
                 tokenizer.encode_many(split.texts),
                 padding_id=checkpoint.padding_id,
                 device=torch.device("cpu"),
                 progress=progress,
-            )
-            np.save(partial / f"{name}.npy", logits, allow_pickle=False)
-            result[name] = measure(logits, split.intents, checkpoint.labels)
+            ).numpy()
+            np.save(partial / f"{name}.npy", embeddings[name], allow_pickle=False)
+        calibration = fit_calibration(
+            embeddings["validation"],
+            splits["validation"].intents,
+            checkpoint.labels,
+            head=head,
+            settings=settings,
+        )
+        result: dict[str, Any] = {}
+        for name, split in splits.items():
+            found = predict(embeddings[name], head=head, calibration=calibration)
+            result[name] = measure(found, split.intents, checkpoint.labels)
         return result
 
     return produce_artifact(
         folder,
         kind=KIND,
         revision=REVISION,
-        settings={},
+        settings=settings,
         parents={"checkpoint": checkpoint.artifact.digest, "dataset": dataset.digest},
         make=make,
     )
@@ -120,5 +107,8 @@ def read_evaluation(folder: Path) -> Evaluation:
         ArtifactError: it is missing, incomplete or damaged.
     """
     artifact = read_artifact(folder, KIND)
-    logits = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _SPLITS}
-    return Evaluation(artifact=artifact, logits=logits)
+    return Evaluation(
+        artifact=artifact,
+        settings=msgspec.convert(artifact.document.settings, CalibrationSettings),
+        embeddings={name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _SPLITS},
+    )

@@ -1,7 +1,7 @@
 """The intent model: an encoder, the mean of its token vectors, and one linear head.
 
-The mean is not normalised to length one, because the GGUF graph of llama.cpp has no such
-step: what is trained here is exactly what every exported variant can compute.
+Only the encoder and the mean are exported; the head is a file of its own, which the runtime
+computes (``edge_runtime.head``). So what is trained here is exactly what every variant answers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from trainer.base_model import BaseModel
 from trainer.errors import BaseModelError
 
-__all__ = ["IntentModel", "IntentOutput", "load_encoder"]
+__all__ = ["EmbeddingModel", "EmbeddingOutput", "IntentModel", "IntentOutput", "load_encoder"]
 
 _POOLER = "pooler."
 
@@ -27,17 +27,27 @@ class IntentOutput(NamedTuple):
     """Shape (batch, labels)."""
 
 
+class EmbeddingOutput(NamedTuple):
+    """What is exported of the model."""
+
+    embedding: Tensor
+    """Shape (batch, hidden)."""
+
+
 class IntentModel(nn.Module):
     """Encoder, mean pooling, linear head.
 
     Args:
         encoder: a transformers encoder whose output has ``last_hidden_state``.
         labels: how many intents.
+        normalized: whether the head sees the mean at length one, so that with its rows at one
+            length too, logits are cosines.
     """
 
-    def __init__(self, encoder: Any, labels: int) -> None:
+    def __init__(self, encoder: Any, labels: int, *, normalized: bool) -> None:
         super().__init__()
         self.encoder = encoder
+        self.normalized = normalized
         self.head = nn.Linear(encoder.config.hidden_size, labels)
 
     @property
@@ -59,7 +69,22 @@ class IntentModel(nn.Module):
             input_ids: int64 of shape (batch, tokens).
             attention_mask: 1 for tokens, 0 for padding; int64 of the same shape.
         """
-        return IntentOutput(logits=self.head(self.embed(input_ids, attention_mask)))
+        embedding = self.embed(input_ids, attention_mask)
+        if self.normalized:
+            embedding = nn.functional.normalize(embedding, dim=1)
+        return IntentOutput(logits=self.head(embedding))
+
+
+class EmbeddingModel(nn.Module):
+    """The part of an intent model that is exported: everything below its head."""
+
+    def __init__(self, model: IntentModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> EmbeddingOutput:
+        """Mean token vectors of a padded batch; arguments as ``IntentModel.forward``."""
+        return EmbeddingOutput(embedding=self.model.embed(input_ids, attention_mask))
 
 
 def load_encoder(base: BaseModel) -> Any:

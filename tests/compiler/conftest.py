@@ -15,6 +15,7 @@ from compiler.bundle import make_bundle
 from compiler.compile import compile_checkpoint
 from compiler.config import DEFAULTS, BundleSettings, CompileSettings
 from compiler.onnx_export import export_onnx
+from edge_runtime.head import Head
 from edge_runtime.settings import load_settings
 from edge_runtime.tokenization import Tokenizer
 from trainer.checkpoint import load_model, read_checkpoint
@@ -105,14 +106,20 @@ def token_ids(tiny_line: Any) -> list[list[int]]:
 
 @pytest.fixture(scope="session")
 def reference(trained: IntentModel, token_ids: list[list[int]]) -> NDArray[np.float32]:
-    """torch's logits of ``token_ids``, one text at a time."""
+    """torch's embeddings of ``token_ids``, one text at a time."""
     with torch.inference_mode():
         rows = [
-            trained(torch.tensor([row]), torch.ones(1, len(row), dtype=torch.int64)).logits
+            trained.embed(torch.tensor([row]), torch.ones(1, len(row), dtype=torch.int64))
             for row in token_ids
         ]
-    logits: NDArray[np.float32] = torch.cat(rows).numpy()
-    return logits
+    embeddings: NDArray[np.float32] = torch.cat(rows).numpy()
+    return embeddings
+
+
+@pytest.fixture(scope="session")
+def head(tiny_line: Any) -> Head:
+    """The head of the tiny model."""
+    return read_checkpoint(tiny_line.checkpoint).head()
 
 
 @pytest.fixture(scope="session")

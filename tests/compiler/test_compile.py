@@ -19,7 +19,7 @@ from compiler.errors import ExportError, QualityGateError
 from edge_runtime.artifact import Artifact
 from edge_runtime.errors import ArtifactError, SettingsError
 from edge_runtime.storage import file_entries
-from trainer.config import TrainSettings
+from trainer.config import CalibrationSettings, TrainSettings
 from trainer.evaluate import evaluate
 from trainer.train import train
 
@@ -48,8 +48,8 @@ def test_all_three_variants_pass_and_keep_the_order_that_was_asked_for(
         assert variant.gate.utterances == variant.test.utterances == 36
         assert variant.gate.in_scope == 30
         assert variant.test.accuracy > 0.9
-        logits = np.load(built_compiled / f"{variant.name}.validation.npy", allow_pickle=False)
-        assert logits.shape == (36, 6)
+        stored = np.load(built_compiled / f"{variant.name}.validation.npy", allow_pickle=False)
+        assert stored.shape == (36, 64)
 
 
 def test_fp32_is_torch_to_the_last_digits_and_the_small_ones_are_near(built_compiled: Path) -> None:
@@ -62,13 +62,13 @@ def test_fp32_is_torch_to_the_last_digits_and_the_small_ones_are_near(built_comp
 
 def test_each_variant_has_a_calibration_of_its_own(built_compiled: Path) -> None:
     artifact, variants = read_compiled(built_compiled)
-    thresholds = {variant.calibration.threshold for variant in variants}
-    assert len(thresholds) == 3
-    reference = artifact.document.result["reference_calibration"]["threshold"]
-    assert all(abs(threshold - reference) < 1 for threshold in thresholds)
+    assert len({variant.calibration.score for variant in variants}) == 3
+    reference = artifact.document.result["reference_calibration"]
+    for variant in variants:
+        assert variant.calibration.temperature == pytest.approx(reference["temperature"], rel=0.2)
 
 
-def test_nothing_but_variants_and_their_logits_is_left(built_compiled: Path) -> None:
+def test_nothing_but_variants_and_their_embeddings_is_left(built_compiled: Path) -> None:
     assert {path.name for path in built_compiled.iterdir()} == {
         *FILES.values(),
         *(f"{name}.validation.npy" for name in FILES),
@@ -167,6 +167,7 @@ def test_an_encoder_that_gguf_cannot_hold_still_ships_as_onnx(
     tiny_base_model: Path,
     tiny_train_settings: TrainSettings,
     compile_settings: CompileSettings,
+    calibration_settings: CalibrationSettings,
     tmp_path: Path,
 ) -> None:
     base = tmp_path / "tiny-distilbert"
@@ -180,7 +181,7 @@ def test_an_encoder_that_gguf_cannot_hold_still_ships_as_onnx(
     line = tiny_line._replace(checkpoint=tmp_path / "checkpoint", evaluation=tmp_path / "judged")
     settings = msgspec.structs.replace(tiny_train_settings, base_model=str(base))
     train(line.dataset, line.checkpoint, settings=settings)
-    evaluate(line.checkpoint, line.dataset, line.evaluation)
+    evaluate(line.checkpoint, line.dataset, line.evaluation, settings=calibration_settings)
 
     artifact = compile_line(line, tmp_path / "compiled", compile_settings)
 

@@ -33,7 +33,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize(("batch", "tokens"), [(1, 3), (1, 64), (2, 16), (5, 7), (33, 2)])
-def test_the_graph_gives_torch_s_logits_for_any_batch_and_length(
+def test_the_graph_gives_torch_s_embeddings_for_any_batch_and_length(
     trained: IntentModel, fp32: Path, batch: int, tokens: int
 ) -> None:
     generator = torch.Generator().manual_seed(tokens)
@@ -42,18 +42,20 @@ def test_the_graph_gives_torch_s_logits_for_any_batch_and_length(
     # Every text but the first is shorter than the batch.
     mask[1:, tokens // 2 + 1 :] = 0
     with torch.inference_mode():
-        expected = trained(ids, mask).logits.numpy()
+        expected = trained.embed(ids, mask).numpy()
     session = onnxruntime.InferenceSession(str(fp32), providers=["CPUExecutionProvider"])
-    (found,) = session.run(["logits"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
-    assert found.shape == (batch, 6)
+    (found,) = session.run(
+        ["embedding"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
+    )
+    assert found.shape == (batch, 64)
     assert np.abs(found - expected).max() <= 1e-4
 
 
-def test_the_runtime_s_session_gives_torch_s_logits(
+def test_the_runtime_s_session_gives_torch_s_embeddings(
     fp32: Path, token_ids: list[list[int]], reference: np.ndarray
 ) -> None:
     session = OnnxSession(fp32, threads=1)
-    found = np.stack([session.logits(row) for row in token_ids])
+    found = np.stack([session.embedding(row) for row in token_ids])
     assert np.abs(found - reference).max() <= 1e-4
 
 
@@ -84,12 +86,12 @@ def test_other_encoders_are_exported_too(family: str, tmp_path: Path) -> None:
         encoder = transformers.AutoModel.from_config(OTHERS[family])
         if getattr(encoder, "pooler", None) is not None:
             encoder.pooler = None
-        model = IntentModel(encoder, 4).eval()
+        model = IntentModel(encoder, 4, normalized=True).eval()
     export_onnx(model, tmp_path / "model.onnx", opset=17)
     ids = torch.tensor([[5, 6, 7, 8]])
     with torch.inference_mode():
-        expected = model(ids, torch.ones_like(ids)).logits[0].numpy()
-    found = OnnxSession(tmp_path / "model.onnx", threads=1).logits([5, 6, 7, 8])
+        expected = model.embed(ids, torch.ones_like(ids))[0].numpy()
+    found = OnnxSession(tmp_path / "model.onnx", threads=1).embedding([5, 6, 7, 8])
     assert np.abs(found - expected).max() <= 1e-4
 
 

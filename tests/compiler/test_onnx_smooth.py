@@ -33,22 +33,22 @@ def write_graph(path: Path, *, shared: bool) -> None:
         helper.make_node("MatMul", ["x", "first"], ["y"], name="one"),
         helper.make_node("Tanh", ["y"], ["z"], name="tanh"),
         helper.make_node("MatMul", ["z", second], ["w"], name="two"),
-        helper.make_node("ReduceSum", ["w", "axis"], ["logits"], name="sum", keepdims=0),
+        helper.make_node("ReduceSum", ["w", "axis"], ["embedding"], name="sum", keepdims=0),
     ]
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.INT64, [1, "tokens"])
         for name in ("input_ids", "attention_mask")
     ]
-    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 8])]
+    outputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, 8])]
     constants = [numpy_helper.from_array(value, name) for name, value in arrays.items()]
     graph = helper.make_graph(nodes, "small", inputs, outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, str(path))
 
 
-def logits(path: Path, rows: list[list[int]]) -> np.ndarray:
+def embeddings(path: Path, rows: list[list[int]]) -> np.ndarray:
     session = OnnxSession(path, threads=1)
-    return np.stack([session.logits(row) for row in rows])
+    return np.stack([session.embedding(row) for row in rows])
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.5, 0.8, 1.0])
@@ -59,7 +59,7 @@ def test_the_tiny_model_stays_the_same_function(
     smoothed = smooth_activations(fp32, target, calibration=token_ids[:20], strength=strength)
     # In each of two layers: one input for query, key and value, and one for each other product.
     assert smoothed == 8
-    assert np.abs(logits(target, token_ids) - reference).max() <= 1e-4
+    assert np.abs(embeddings(target, token_ids) - reference).max() <= 1e-4
 
 
 def test_an_outlying_channel_moves_into_the_weights(tmp_path: Path) -> None:
@@ -73,7 +73,10 @@ def test_an_outlying_channel_moves_into_the_weights(tmp_path: Path) -> None:
     peaks = np.abs(weights["table"] * weights["x.smoothing"]).max(axis=0)
     np.testing.assert_allclose(peaks, peaks[0], rtol=1e-5)
     np.testing.assert_allclose(
-        logits(tmp_path / "b.onnx", TEXTS), logits(tmp_path / "a.onnx", TEXTS), rtol=1e-4, atol=1e-4
+        embeddings(tmp_path / "b.onnx", TEXTS),
+        embeddings(tmp_path / "a.onnx", TEXTS),
+        rtol=1e-4,
+        atol=1e-4,
     )
 
 
@@ -83,7 +86,9 @@ def test_weights_that_layers_share_are_left_alone(tmp_path: Path) -> None:
         tmp_path / "a.onnx", tmp_path / "b.onnx", calibration=TEXTS, strength=0.8
     )
     assert smoothed == 0
-    assert np.array_equal(logits(tmp_path / "b.onnx", TEXTS), logits(tmp_path / "a.onnx", TEXTS))
+    assert np.array_equal(
+        embeddings(tmp_path / "b.onnx", TEXTS), embeddings(tmp_path / "a.onnx", TEXTS)
+    )
 
 
 def test_the_source_is_not_changed(fp32: Path, token_ids: list[list[int]], tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from compiler.config import CompileSettings
 from compiler.errors import QualityGateError
-from compiler.parity import Parity, Predictions, compare, refusals
-from edge_runtime.scoring import Calibration
+from compiler.parity import Parity, compare, refusals
+from edge_runtime.scoring import Calibration, ScorePart
+from trainer.calibration import Predictions
 
 LABELS = ("a", "b")
 # The third and fourth are out of scope.
@@ -17,9 +18,13 @@ INTENTS = ["a", "b", None, None]
 
 
 def said(*rows: tuple[float, float], threshold: float = 2.0) -> Predictions:
+    logits = np.array(rows, dtype=np.float32)
     return Predictions(
-        logits=np.array(rows, dtype=np.float32),
-        calibration=Calibration(temperature=1.0, score="max-logit", threshold=threshold),
+        logits=logits,
+        scores=logits.max(axis=1).astype(np.float64),
+        calibration=Calibration(
+            temperature=1.0, score=(ScorePart(name="max-logit"),), threshold=threshold
+        ),
     )
 
 

@@ -102,12 +102,12 @@ def test_a_damaged_bundle_is_refused(workspace, tiny_bundle: Path) -> None:
 def test_a_manifest_of_a_later_schema_is_refused(workspace, tiny_bundle: Path) -> None:
     path = tiny_bundle / "manifest.json"
     document = json.loads(path.read_text())
-    document["schema_version"] = 2
+    document["schema_version"] = 3
     path.write_text(json.dumps(document))
 
     done = workspace.inv("device.classify", "--bundle", str(tiny_bundle), "hello")
 
-    assert_refused(done, "schema version 2")
+    assert_refused(done, "schema version 3")
 
 
 @pytest.mark.parametrize(

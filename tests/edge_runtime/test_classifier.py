@@ -17,6 +17,7 @@ from edge_runtime.errors import (
     VariantError,
 )
 from edge_runtime.manifest import Manifest
+from edge_runtime.scoring import ScorePart
 from edge_runtime.session import FakeSession
 
 
@@ -146,16 +147,37 @@ def test_a_file_that_is_no_tokenizer_is_refused(
         IntentClassifier.open(make_tiny_bundle(tmp_path / "bundle", change=exchange))
 
 
-def test_a_model_with_another_number_of_labels_is_refused(
+def test_a_head_with_another_number_of_labels_is_refused(
     tmp_path: Path, make_tiny_bundle: Callable[..., Path]
 ) -> None:
     def add_label(manifest: Manifest) -> Manifest:
         return msgspec.structs.replace(manifest, labels=(*manifest.labels, "one_more"))
 
     bundle = make_tiny_bundle(tmp_path / "bundle", change=add_label)
+    with pytest.raises(BundleDamagedError, match="gives 4 logits, the manifest has 5 labels"):
+        IntentClassifier.open(bundle)
+
+
+def test_a_head_that_lacks_what_the_score_needs_is_refused(
+    tmp_path: Path, make_tiny_bundle: Callable[..., Path]
+) -> None:
+    def ask_for_more(manifest: Manifest) -> Manifest:
+        first, second = manifest.variants
+        calibration = msgspec.structs.replace(
+            second.calibration, score=(ScorePart(name="mahalanobis"),)
+        )
+        other = msgspec.structs.replace(second, calibration=calibration)
+        return msgspec.structs.replace(manifest, variants=(first, other))
+
+    bundle = make_tiny_bundle(tmp_path / "bundle", change=ask_for_more)
+    with pytest.raises(BundleDamagedError, match="lacks whitened_means, which .* 'fp32' needs"):
+        IntentClassifier.open(bundle)
+
+
+def test_a_model_of_another_width_is_refused(tiny_bundle: Path) -> None:
     with (
-        IntentClassifier.open(bundle) as classifier,
-        pytest.raises(SessionError, match=r"shape \(4,\), the manifest has 5 labels"),
+        answering(tiny_bundle, lambda _: [1.0, 2.0]) as classifier,
+        pytest.raises(SessionError, match=r"embeddings of shape \(2,\), the head takes 4 numbers"),
     ):
         classifier.classify("lights on")
 

@@ -147,7 +147,7 @@ def test_verify_names_what_it_checked(run_runtime: Run, tiny_bundle: Path) -> No
     done = run_runtime("verify", "--bundle", tiny_bundle)
     assert done.returncode == 0
     assert done.stdout == (
-        "tiny 1.0.0: 5 files intact\n"
+        "tiny 1.0.0: 6 files intact\n"
         "  int8: 4 golden samples answered as expected\n"
         "  fp32: 4 golden samples answered as expected\n"
     )

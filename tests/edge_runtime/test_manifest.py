@@ -22,7 +22,14 @@ from edge_runtime.errors import (
 from edge_runtime.manifest import Manifest, decode_manifest, encode_manifest
 from edge_runtime.storage import canonical_json
 
-FILES = ("golden.jsonl", "manifest.json", "model.fp32.onnx", "model.int8.onnx", "tokenizer.json")
+FILES = (
+    "golden.jsonl",
+    "head.npz",
+    "manifest.json",
+    "model.fp32.onnx",
+    "model.int8.onnx",
+    "tokenizer.json",
+)
 
 
 @pytest.fixture
@@ -108,9 +115,9 @@ def test_a_whole_number_in_a_float_field_is_read_back(manifest: Manifest) -> Non
 
 
 def test_a_later_schema_version_is_refused_and_told_what_to_update(manifest: Manifest) -> None:
-    with pytest.raises(ManifestVersionError, match="schema version 2.*update edge-runtime") as info:
-        decode_manifest(rewritten(manifest, schema_version=2))
-    assert info.value.data == {"found": 2, "known": 1}
+    with pytest.raises(ManifestVersionError, match="schema version 3.*update edge-runtime") as info:
+        decode_manifest(rewritten(manifest, schema_version=3))
+    assert info.value.data == {"found": 3, "known": 2}
 
 
 def test_a_later_version_is_named_even_when_its_keys_are_unknown() -> None:

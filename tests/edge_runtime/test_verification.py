@@ -28,7 +28,7 @@ def demanding(*names: str) -> Callable[[Manifest], Manifest]:
 
 def test_every_variant_is_self_tested(tiny_bundle: Path) -> None:
     found = verify_bundle(tiny_bundle)
-    assert found.files == 5
+    assert found.files == 6
     assert found.variants == (
         VariantCheck(name="int8", samples=4, left_out=""),
         VariantCheck(name="fp32", samples=4, left_out=""),

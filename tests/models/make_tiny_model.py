@@ -3,9 +3,9 @@
     python tests/models/make_tiny_model.py FOLDER
 
 The model is a table from words to intents, so its answers can be read off the table below:
-a text's logits are the mean of its tokens' rows ([CLS] and [SEP] count as zeros) times
-``SCALE``. A word that is not in the table says nothing, so a text without any known word
-is out of scope.
+a text's embedding is the mean of its tokens' rows ([CLS] and [SEP] count as zeros) times
+``SCALE``, and its logits are the same four numbers. A word that is not in the table says
+nothing, so a text without any known word is out of scope.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from edge_runtime.bundle import GoldenSample
+from edge_runtime.head import Head, encode_head
 from edge_runtime.manifest import (
     MANIFEST_NAME,
     SCHEMA_VERSION,
@@ -32,7 +33,7 @@ from edge_runtime.manifest import (
     Variant,
     encode_manifest,
 )
-from edge_runtime.scoring import Calibration, probabilities
+from edge_runtime.scoring import Calibration, ScorePart, probabilities
 from edge_runtime.session_onnx import OnnxSession
 from edge_runtime.storage import file_entries, replace_folder, write_atomically
 from edge_runtime.text import TextSettings
@@ -63,7 +64,12 @@ GOLDEN = (
 SCALE = 8
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 TEXT = TextSettings(normalization="nfc-single-spaces", max_characters=200, max_tokens=16)
-CALIBRATION = Calibration(temperature=1.0, score="max-logit", threshold=2.0)
+CALIBRATION = Calibration(temperature=1.0, score=(ScorePart(name="max-logit"),), threshold=2.0)
+HEAD = Head(
+    weight=np.eye(len(LABELS), dtype=np.float32),
+    bias=np.zeros(len(LABELS), dtype=np.float32),
+    normalized=False,
+)
 TOLERANCE = 0.01
 
 
@@ -89,6 +95,7 @@ def make_tiny_bundle(
     """
     with replace_folder(folder) as partial:
         _write_tokenizer(partial / "tokenizer.json")
+        write_atomically(partial / "head.npz", encode_head(HEAD))
         _write_graph(partial / "model.int8.onnx", int8=True)
         _write_graph(partial / "model.fp32.onnx", int8=False)
         _write_golden(partial, golden, golden_offset)
@@ -100,6 +107,7 @@ def make_tiny_bundle(
             labels=LABELS,
             text=TEXT,
             tokenizer="tokenizer.json",
+            head="head.npz",
             variants=(_variant(partial, "int8"), _variant(partial, "fp32")),
             golden=Golden(file="golden.jsonl", tolerance=TOLERANCE),
             files=file_entries(partial),
@@ -125,13 +133,12 @@ def _write_tokenizer(path: Path) -> None:
 def _write_graph(path: Path, *, int8: bool) -> None:
     rows = [(0, 0, 0, 0)] * len(SPECIAL) + list(WORDS.values())
     table: NDArray[np.int8] = np.array(rows, dtype=np.int8)
-    head = np.eye(len(LABELS), dtype=np.float32) * SCALE
-    bias = np.zeros(len(LABELS), dtype=np.float32)
+    scale = np.float32(SCALE)
     nodes = []
     if int8:
         # As in a quantised model: whole numbers in the file, a scale beside them.
         table = table * np.int8(20)
-        head = head / np.float32(20)
+        scale = scale / np.float32(20)
         nodes.append(helper.make_node("Gather", ["table", "input_ids"], ["small"]))
         nodes.append(helper.make_node("Cast", ["small"], ["embedded"], to=TensorProto.FLOAT))
     else:
@@ -143,13 +150,11 @@ def _write_graph(path: Path, *, int8: bool) -> None:
         helper.make_node("ReduceSum", ["kept", "tokens"], ["sum"], keepdims=0),
         helper.make_node("ReduceSum", ["column", "tokens"], ["count"], keepdims=0),
         helper.make_node("Div", ["sum", "count"], ["mean"]),
-        helper.make_node("MatMul", ["mean", "head"], ["product"]),
-        helper.make_node("Add", ["product", "bias"], ["logits"]),
+        helper.make_node("Mul", ["mean", "scale"], ["embedding"]),
     ]
     constants = {
         "table": table if int8 else table.astype(np.float32),
-        "head": head,
-        "bias": bias,
+        "scale": scale,
         "last": np.array([2], dtype=np.int64),
         "tokens": np.array([1], dtype=np.int64),
     }
@@ -161,7 +166,7 @@ def _write_graph(path: Path, *, int8: bool) -> None:
             helper.make_tensor_value_info("input_ids", TensorProto.INT64, shape),
             helper.make_tensor_value_info("attention_mask", TensorProto.INT64, shape),
         ],
-        outputs=[helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, len(LABELS)])],
+        outputs=[helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, len(LABELS)])],
         initializer=[numpy_helper.from_array(value, key) for key, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -177,7 +182,7 @@ def _write_golden(folder: Path, texts: Sequence[str], offset: float) -> None:
     lines = []
     for text in texts:
         found = {
-            name: probabilities(session.logits(tokenizer.encode(text)), CALIBRATION)
+            name: probabilities(HEAD.logits(session.embedding(tokenizer.encode(text))), CALIBRATION)
             for name, session in sessions.items()
         }
         sample = GoldenSample(

@@ -1,4 +1,4 @@
-"""The training loop and the adapter."""
+"""The training loop."""
 
 from __future__ import annotations
 
@@ -8,36 +8,84 @@ import msgspec
 import pytest
 import torch
 
+from trainer.adapters import add_adapter
 from trainer.base_model import find_base_model
 from trainer.config import TrainSettings
+from trainer.devices import make_deterministic
 from trainer.errors import TrainingError
-from trainer.fitting import add_adapter, choose_device, fit, make_deterministic, merge_adapter
+from trainer.fitting import Examples, FitResult, fit
 from trainer.model import IntentModel, load_encoder
+from trainer.training_state import TrainingStateStore
 
 CPU = torch.device("cpu")
 # Three intents that differ in one token.
-ROWS = [[2, 50 + intent, *range(60, 60 + length), 3] for intent in range(3) for length in range(8)]
-LABELS = [intent for intent in range(3) for _ in range(8)]
+TRAINING = Examples(
+    token_ids=[[2, 50 + i, *range(60, 60 + length), 3] for i in range(3) for length in range(8)],
+    labels=[intent for intent in range(3) for _ in range(8)],
+)
+VALIDATION = Examples(token_ids=[[2, 50, 70, 3], [2, 51, 71, 3], [2, 52, 72, 3]], labels=[0, 1, 2])
+NOTHING = Examples(token_ids=[], labels=[])
 
 
 @pytest.fixture
 def settings(tiny_train_settings: TrainSettings) -> TrainSettings:
+    """Seven passes of three steps, at rates that a random encoder learns with."""
     return msgspec.structs.replace(
-        tiny_train_settings, epochs=1, minimum_steps=20, batch_size=8, lora_dropout=0.1
+        tiny_train_settings,
+        epochs=1,
+        minimum_steps=20,
+        batch_size=8,
+        learning_rate=2e-3,
+        early_stopping_epochs=1000,
+        average_decay=0.5,
+        precision="fp32",
     )
 
 
-def fitted(folder: Path, settings: TrainSettings) -> tuple[IntentModel, list[str]]:
+class Told:
+    """Remembers what a training says, and stops it when asked to."""
+
+    def __init__(self, *, stop_after: int | None = None) -> None:
+        self.notes: list[str] = []
+        self._stop_after = stop_after
+
+    def __call__(self, _what: str, _done: int, _total: int, note: str = "") -> None:
+        self.notes.append(note)
+        if len(self.notes) == self._stop_after:
+            raise KeyboardInterrupt
+
+
+def fresh(folder: Path, settings: TrainSettings) -> IntentModel:
     make_deterministic(settings.seed, settings.threads)
-    model = IntentModel(load_encoder(find_base_model(str(folder))), 3)
-    add_adapter(model, settings)
-    notes: list[str] = []
+    # Lengths help a head that starts from random numbers.
+    model = IntentModel(load_encoder(find_base_model(str(folder))), 3, normalized=False)
+    if settings.method == "lora":
+        add_adapter(model, settings)
+    return model
 
-    def note(_what: str, _done: int, _total: int, said: str = "") -> None:
-        notes.append(said)
 
-    fit(model, ROWS, LABELS, padding_id=0, settings=settings, device=CPU, progress=note)
-    return model, notes
+def fitted(
+    folder: Path,
+    settings: TrainSettings,
+    *,
+    validation: Examples = VALIDATION,
+    store: TrainingStateStore | None = None,
+    told: Told | None = None,
+) -> tuple[IntentModel, FitResult]:
+    model = fresh(folder, settings)
+    result = fit(
+        model,
+        TRAINING,
+        validation,
+        padding_id=0,
+        settings=settings,
+        device=CPU,
+        precision="bf16" if settings.precision == "bf16" else "fp32",
+        store=store,
+        save_every_s=0,
+        progress=told or Told(),
+    )
+    return model, result
 
 
 def equal_weights(one: IntentModel, other: IntentModel) -> bool:
@@ -46,21 +94,31 @@ def equal_weights(one: IntentModel, other: IntentModel) -> bool:
     return all(torch.equal(left[name], right[name]) for name in left)
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_loss_falls_and_the_model_learns(
-    tiny_base_model: Path, settings: TrainSettings
+    tiny_base_model: Path, settings: TrainSettings, method: str, precision: str
 ) -> None:
-    model, notes = fitted(tiny_base_model, settings)
-    losses = [float(note.rpartition(" ")[2]) for note in notes]
-    assert len(losses) == 21  # seven epochs of three batches are the first to reach 20
-    assert losses[-1] < losses[0] / 2
+    wanted = msgspec.structs.replace(settings, method=method, precision=precision)
+    model, result = fitted(tiny_base_model, wanted)
+    assert result.epochs == 7  # the first number of passes of three steps to reach 20
+    assert result.history[-1].loss < result.history[0].loss / 2
+    assert result.history[-1].validation_accuracy == 1.0
     ids = torch.tensor([[2, 50, 3], [2, 51, 3], [2, 52, 3]])
     assert model(ids, torch.ones_like(ids)).logits.argmax(dim=1).tolist() == [0, 1, 2]
 
 
-def test_only_the_adapter_and_the_head_change(
+def test_weights_stay_in_fp32_whatever_products_are_computed_in(
     tiny_base_model: Path, settings: TrainSettings
 ) -> None:
-    model, _ = fitted(tiny_base_model, settings)
+    model, _ = fitted(tiny_base_model, msgspec.structs.replace(settings, precision="bf16"))
+    assert {one.dtype for one in model.parameters()} == {torch.float32}
+
+
+def test_with_lora_only_the_adapter_and_the_head_change(
+    tiny_base_model: Path, settings: TrainSettings
+) -> None:
+    model, _ = fitted(tiny_base_model, msgspec.structs.replace(settings, method="lora"))
     before = load_encoder(find_base_model(str(tiny_base_model))).state_dict()
     after = model.encoder.get_base_model().state_dict()
     for name, tensor in before.items():
@@ -86,57 +144,104 @@ def test_a_schedule_of_any_length_ends(
     tiny_base_model: Path, settings: TrainSettings, steps: int
 ) -> None:
     whole = msgspec.structs.replace(settings, batch_size=64, minimum_steps=steps)
-    _, notes = fitted(tiny_base_model, whole)
-    assert len(notes) == steps
-
-
-def test_a_loss_that_is_no_number_ends_the_training_with_its_step(
-    tiny_base_model: Path, settings: TrainSettings
-) -> None:
-    model = IntentModel(load_encoder(find_base_model(str(tiny_base_model))), 3)
-    add_adapter(model, settings)
-    with torch.no_grad():
-        model.head.weight.fill_(float("nan"))
-    with pytest.raises(TrainingError, match=r"at step 1 of 21; set train\.learning_rate lower"):
-        fit(model, ROWS, LABELS, padding_id=0, settings=settings, device=CPU)
-
-
-def test_merging_the_adapter_keeps_the_logits(
-    tiny_base_model: Path, settings: TrainSettings
-) -> None:
-    model, _ = fitted(tiny_base_model, settings)
-    ids = torch.tensor([[2, 50, 60, 61, 3], [2, 52, 70, 71, 3]])
-    with torch.inference_mode():
-        before = model(ids, torch.ones_like(ids)).logits
-        merge_adapter(model)
-        after = model(ids, torch.ones_like(ids)).logits
-    assert (before - after).abs().max() < 1e-4
-    assert not any("lora" in name for name in model.state_dict())
-
-
-def test_the_adapter_sits_on_every_linear_layer_of_the_encoder(
-    tiny_base_model: Path, settings: TrainSettings
-) -> None:
-    model = IntentModel(load_encoder(find_base_model(str(tiny_base_model))), 3)
-    linear = sum(isinstance(part, torch.nn.Linear) for part in model.encoder.modules())
-    add_adapter(model, settings)
-    trained = {name for name, one in model.encoder.named_parameters() if one.requires_grad}
-    assert linear == 12  # two layers of query, key, value, output, and two feed-forward
-    assert len(trained) == 2 * linear
-    assert all("lora_A" in name or "lora_B" in name for name in trained)
-
-
-def test_cuda_without_a_gpu_is_refused_and_auto_is_not() -> None:
-    if torch.cuda.is_available():
-        pytest.skip("this machine has an NVIDIA GPU")
-    assert choose_device("auto") == choose_device("cpu") == CPU
-    with pytest.raises(TrainingError, match=r"set train\.device to auto"):
-        choose_device("cuda")
+    told = Told()
+    fitted(tiny_base_model, whole, told=told)
+    assert len(told.notes) == steps
 
 
 @pytest.mark.parametrize("epochs", [1, 9])
 def test_small_sets_get_more_epochs_and_never_fewer_than_asked_for(
     tiny_base_model: Path, settings: TrainSettings, epochs: int
 ) -> None:
-    _, notes = fitted(tiny_base_model, msgspec.structs.replace(settings, epochs=epochs))
-    assert len(notes) == 3 * max(epochs, 7)
+    _, result = fitted(tiny_base_model, msgspec.structs.replace(settings, epochs=epochs))
+    assert result.epochs == max(epochs, 7)
+
+
+def test_a_loss_that_is_no_number_ends_the_training_with_its_step(
+    tiny_base_model: Path, settings: TrainSettings
+) -> None:
+    model = fresh(tiny_base_model, settings)
+    with torch.no_grad():
+        model.head.weight.fill_(float("nan"))
+    with pytest.raises(
+        TrainingError, match=r"at step 1 of 21, in epoch 1; .*set train\.learning_rate lower"
+    ):
+        fit(
+            model,
+            TRAINING,
+            VALIDATION,
+            padding_id=0,
+            settings=settings,
+            device=CPU,
+            precision="fp32",
+        )
+
+
+class TestValidation:
+    def test_training_stops_when_nothing_gets_better(
+        self, tiny_base_model: Path, settings: TrainSettings
+    ) -> None:
+        # Rates this small change no answer, and rounding keeps the loss where it is.
+        still = msgspec.structs.replace(
+            settings,
+            learning_rate=1e-30,
+            head_learning_rate=1e-30,
+            weight_decay=0.0,
+            epochs=9,
+            early_stopping_epochs=2,
+        )
+        _, result = fitted(tiny_base_model, still)
+        assert (result.epochs, result.best_epoch) == (3, 1)
+
+    def test_the_best_pass_is_kept_and_not_the_last(
+        self, tiny_base_model: Path, settings: TrainSettings
+    ) -> None:
+        # Validation that contradicts the training gets worse with each pass.
+        wrong = Examples(token_ids=TRAINING.token_ids, labels=TRAINING.labels[::-1])
+        model, result = fitted(tiny_base_model, settings, validation=wrong)
+        assert result.best_epoch < result.epochs
+        best = max(result.history, key=lambda one: one.validation_accuracy or 0)
+        assert result.history[result.best_epoch - 1].validation_accuracy == (
+            best.validation_accuracy
+        )
+        last, _ = fitted(tiny_base_model, settings, validation=NOTHING)
+        assert not equal_weights(model, last)
+
+    def test_without_validation_the_last_pass_is_kept(
+        self, tiny_base_model: Path, settings: TrainSettings
+    ) -> None:
+        stopping = msgspec.structs.replace(settings, early_stopping_epochs=1)
+        _, result = fitted(tiny_base_model, stopping, validation=NOTHING)
+        assert (result.epochs, result.best_epoch) == (7, 7)
+        assert result.history[0].validation_accuracy is None
+
+
+class TestResuming:
+    def store(self, folder: Path) -> TrainingStateStore:
+        return TrainingStateStore(folder / "state", inputs={"settings": {"epochs": 7}})
+
+    @pytest.mark.parametrize("method", ["full", "lora"])
+    @pytest.mark.parametrize("steps", [3, 4, 11, 20])
+    def test_a_training_that_was_stopped_ends_as_one_that_was_not(
+        self,
+        tiny_base_model: Path,
+        settings: TrainSettings,
+        tmp_path: Path,
+        steps: int,
+        method: str,
+    ) -> None:
+        wanted = msgspec.structs.replace(settings, method=method, lora_dropout=0.1)
+        whole, expected = fitted(tiny_base_model, wanted)
+        with pytest.raises(KeyboardInterrupt):
+            fitted(
+                tiny_base_model,
+                wanted,
+                store=self.store(tmp_path),
+                told=Told(stop_after=steps),
+            )
+        told = Told()
+        resumed, result = fitted(tiny_base_model, wanted, store=self.store(tmp_path), told=told)
+        # Whole passes before the stop are not made again: three steps each.
+        assert len(told.notes) == 21 - (steps - 1) // 3 * 3
+        assert result == expected
+        assert equal_weights(resumed, whole)

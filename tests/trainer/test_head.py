@@ -1,19 +1,27 @@
-"""The head that class means give, before any training."""
+"""The head that class means give before any training, and what is kept beside it after."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from torch import nn
 
-from trainer.head import initialize_from_class_means
+from edge_runtime.head import Head
+from edge_runtime.scoring import score_values
+from trainer.head import describe_head, initialize_from_class_means
 
 
-def head_for(embeddings: torch.Tensor, labels: list[int], *, scale: float = 20.0) -> nn.Linear:
+def head_for(
+    embeddings: torch.Tensor, labels: list[int], *, scale: float = 20.0, normalized: bool = False
+) -> nn.Linear:
     head = nn.Linear(embeddings.shape[1], max(labels) + 1)
-    initialize_from_class_means(head, embeddings, torch.tensor(labels), scale=scale)
+    initialize_from_class_means(
+        head, embeddings, torch.tensor(labels), scale=scale, normalized=normalized
+    )
     return head
 
 
@@ -45,6 +53,70 @@ def test_a_long_vector_moves_its_mean_no_more_than_a_short_one() -> None:
 def test_the_logit_of_a_match_is_the_scale_at_the_mean_length() -> None:
     head = head_for(5.0 * torch.eye(2), [0, 1], scale=7.0)
     assert head(torch.tensor([[5.0, 0.0]])).tolist() == [[pytest.approx(7.0), 0.0]]
+
+
+def test_a_normalized_head_gets_the_scale_whatever_the_length() -> None:
+    head = head_for(5.0 * torch.eye(2), [0, 1], scale=7.0, normalized=True)
+    assert head(torch.tensor([[1.0, 0.0]])).tolist() == [[pytest.approx(7.0), 0.0]]
+
+
+def described(embeddings: NDArray[np.float32], labels: list[int], *, normalized: bool) -> Head:
+    layer = nn.Linear(embeddings.shape[1], max(labels) + 1)
+    return describe_head(layer, embeddings, np.array(labels), normalized=normalized)
+
+
+def clouds(seed: int = 1) -> tuple[NDArray[np.float32], list[int]]:
+    """Two intents of 400 texts, ten times as wide along the first axis as along the others."""
+    chance = np.random.default_rng(seed)
+    spread = chance.normal(size=(800, 4)) * np.array([10.0, 1.0, 1.0, 1.0])
+    labels = [0, 1] * 400
+    middles = np.array([[30.0, 20, 0, 0], [30.0, -20, 0, 0]])
+    return (middles[labels] + spread).astype(np.float32), labels
+
+
+def test_the_layer_is_kept_as_it_was_trained() -> None:
+    layer = nn.Linear(4, 2)
+    embeddings, labels = clouds()
+    head = describe_head(layer, embeddings, np.array(labels), normalized=False)
+    expected = layer(torch.from_numpy(embeddings)).detach().numpy()
+    np.testing.assert_allclose(head.logits(embeddings), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_in_whitened_space_the_intents_are_round() -> None:
+    embeddings, labels = clouds()
+    head = described(embeddings, labels, normalized=False)
+    assert head.whitening is not None
+    assert head.whitened_means is not None
+    residuals = embeddings @ head.whitening - head.whitened_means[labels]
+    covariance = np.cov(residuals.T)
+    np.testing.assert_allclose(np.diag(covariance), 1, atol=0.3)
+    assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 0.1
+
+
+def test_a_distance_along_the_wide_axis_counts_less() -> None:
+    embeddings, labels = clouds()
+    head = described(embeddings, labels, normalized=False)
+    along, across = np.array([[40, 20, 0, 0], [30, 20, 10, 0]], dtype=np.float32)
+    both = np.stack([along, across])
+    near, far = score_values("mahalanobis", both, head.logits(both), head=head)
+    assert near > 10 * far
+
+
+@pytest.mark.parametrize("normalized", [True, False])
+def test_a_training_text_is_its_own_neighbour_and_near_its_direction(normalized: bool) -> None:
+    embeddings, labels = clouds()
+    head = described(embeddings, labels, normalized=normalized)
+    logits = head.logits(embeddings)
+    nearest = score_values("nearest-neighbour", embeddings, logits, head=head)
+    np.testing.assert_allclose(nearest, 1, atol=1e-5)
+    assert (score_values("class-mean-cosine", embeddings, logits, head=head) <= 1 + 1e-5).all()
+
+
+def test_one_text_an_intent_gives_finite_scores() -> None:
+    embeddings = np.eye(3, dtype=np.float32)
+    head = described(embeddings, [0, 1, 2], normalized=True)
+    scores = score_values("mahalanobis", embeddings, head.logits(embeddings), head=head)
+    assert np.isfinite(scores).all()
 
 
 def test_the_bias_is_zero() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from edge_runtime.errors import ArtifactError, SettingsError
 from trainer.config import DataSettings, TrainSettings
 from trainer.dataset import build_dataset
-from trainer.errors import BaseModelError
+from trainer.errors import BaseModelError, ResumeError
 from trainer.train import train
 
 
@@ -58,7 +59,7 @@ def test_a_base_model_that_moved_is_the_same_base_model(
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 2}, {"label_smoothing": 0.1}, {"lora_rank": 8}, {"max_tokens": 32}]
+    "change", [{"seed": 2}, {"label_smoothing": 0.1}, {"method": "lora"}, {"max_tokens": 32}]
 )
 def test_a_changed_setting_trains_again(
     tiny_line, checkpoint: Path, quick: TrainSettings, change: dict[str, float]
@@ -133,3 +134,88 @@ def test_a_missing_base_model_is_refused_before_anything_is_written(
     with pytest.raises(BaseModelError, match="nowhere"):
         train(tiny_line.dataset, tmp_path / "new", settings=settings)
     assert list(tmp_path.iterdir()) == []
+
+
+class TestResuming:
+    def start_and_kill(
+        self, line: Any, folder: Path, settings: TrainSettings, *, after: int
+    ) -> None:
+        """Train until a state is stored, and be stopped."""
+        steps = 0
+
+        def stop(what: str, _done: int, _total: int, _note: str = "") -> None:
+            nonlocal steps
+            steps += what == "training"
+            if steps == after:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train(line.dataset, folder, settings=settings, save_every_s=0, progress=stop)
+
+    @pytest.fixture
+    def longer(self, quick: TrainSettings) -> TrainSettings:
+        """Ten passes of two steps."""
+        return msgspec.structs.replace(quick, epochs=10, early_stopping_epochs=0)
+
+    @pytest.mark.parametrize("resume", [False, True])
+    def test_a_killed_training_ends_with_the_bytes_of_one_that_was_not(
+        self, tiny_line, longer: TrainSettings, tmp_path: Path, resume: bool
+    ) -> None:
+        whole = train(tiny_line.dataset, tmp_path / "whole", settings=longer)
+        folder = tmp_path / "killed"
+        self.start_and_kill(tiny_line, folder, longer, after=9)
+        assert not folder.exists()
+        steps: list[str] = []
+
+        def count(what: str, *_: object) -> None:
+            steps.append(what)
+
+        resumed = train(tiny_line.dataset, folder, settings=longer, resume=resume, progress=count)
+        assert steps.count("training") == 12
+        assert resumed.digest == whole.digest
+        assert not (tmp_path / "killed.training").exists()
+
+    def test_other_settings_begin_anew(
+        self, tiny_line, longer: TrainSettings, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "killed"
+        self.start_and_kill(tiny_line, folder, longer, after=9)
+        other = msgspec.structs.replace(longer, seed=5)
+        assert (
+            train(tiny_line.dataset, folder, settings=other).digest
+            == train(tiny_line.dataset, tmp_path / "whole", settings=other).digest
+        )
+
+    def test_resuming_with_other_settings_is_refused_with_the_difference(
+        self, tiny_line, longer: TrainSettings, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "killed"
+        self.start_and_kill(tiny_line, folder, longer, after=9)
+        other = msgspec.structs.replace(longer, seed=5)
+        with pytest.raises(ResumeError, match=r"another one: settings\.seed was 1, is 5; give it"):
+            train(tiny_line.dataset, folder, settings=other, resume=True)
+        # Nothing was lost: the right settings still go on.
+        train(tiny_line.dataset, folder, settings=longer, resume=True)
+
+    def test_resuming_with_other_data_is_refused_with_the_difference(
+        self,
+        tiny_line,
+        longer: TrainSettings,
+        tiny_utterances: Path,
+        data_settings: DataSettings,
+        tmp_path: Path,
+    ) -> None:
+        folder = tmp_path / "killed"
+        self.start_and_kill(tiny_line, folder, longer, after=9)
+        changed = tmp_path / "changed.csv"
+        changed.write_text(tiny_utterances.read_text().replace("play jazz loudly", "play jazz"))
+        build_dataset(str(changed), tmp_path / "dataset", settings=data_settings)
+        with pytest.raises(ResumeError, match="another one: dataset was"):
+            train(tmp_path / "dataset", folder, settings=longer, resume=True)
+
+    def test_resuming_nothing_is_refused(
+        self, tiny_line, longer: TrainSettings, tmp_path: Path
+    ) -> None:
+        with pytest.raises(ResumeError, match=r"no unfinished training .*without --resume"):
+            train(tiny_line.dataset, tmp_path / "new", settings=longer, resume=True)
+        assert not (tmp_path / "new").exists()

@@ -8,10 +8,12 @@ from typing import NamedTuple
 import msgspec
 
 from edge_runtime.errors import BundleDamagedError, BundleNotFoundError, StorageError
+from edge_runtime.head import Head, read_head
 from edge_runtime.manifest import MANIFEST_NAME, Manifest, decode_manifest
+from edge_runtime.scoring import missing_arrays
 from edge_runtime.storage import JSON_ERRORS, file_entry
 
-__all__ = ["Bundle", "GoldenSample", "open_bundle", "read_golden"]
+__all__ = ["Bundle", "GoldenSample", "open_bundle", "read_bundle_head", "read_golden"]
 
 
 class GoldenSample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,6 +77,30 @@ def open_bundle(path: Path) -> Bundle:
             file=extra[0],
         )
     return Bundle(path=path, manifest=manifest)
+
+
+def read_bundle_head(bundle: Bundle) -> Head:
+    """Read the head of a verified bundle.
+
+    Raises:
+        BundleDamagedError: it is no head, does not fit the labels, or lacks what a score needs.
+    """
+    head = read_head(bundle.path / bundle.manifest.head)
+    wanted = len(bundle.manifest.labels)
+    if head.labels != wanted:
+        raise BundleDamagedError(
+            f"the head of {bundle.path} gives {head.labels} logits, the manifest has {wanted} "
+            "labels; make the bundle again",
+            file=bundle.manifest.head,
+        )
+    for variant in bundle.manifest.variants:
+        if lacking := missing_arrays(variant.calibration.score, head):
+            raise BundleDamagedError(
+                f"the head of {bundle.path} lacks {lacking[0]}, which the score of variant "
+                f"{variant.name!r} needs; make the bundle again",
+                file=bundle.manifest.head,
+            )
+    return head
 
 
 def read_golden(bundle: Bundle) -> list[GoldenSample]:

@@ -1,4 +1,4 @@
-"""A bundle that answers: text -> tokens -> logits -> intent or out of scope.
+"""A bundle that answers: text -> tokens -> embedding -> logits -> intent or out of scope.
 
 This is the runtime's table of contents; training, the compiler's gates and the device
 all answer through it.
@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.bundle import Bundle, open_bundle, read_golden
+from edge_runtime.bundle import Bundle, open_bundle, read_bundle_head, read_golden
 from edge_runtime.errors import SelfTestError, SessionError
 from edge_runtime.manifest import Manifest, Variant
 from edge_runtime.scoring import in_scope_scores, probabilities
@@ -60,6 +60,9 @@ class IntentClassifier:
         bundle: a verified bundle.
         variant: the variant that ``session`` has loaded.
         session: the loaded model.
+
+    Raises:
+        BundleDamagedError: the tokenizer or the head cannot be read, or does not fit.
     """
 
     def __init__(self, bundle: Bundle, variant: Variant, session: Session) -> None:
@@ -67,6 +70,7 @@ class IntentClassifier:
         self.variant = variant
         self._session = session
         manifest = bundle.manifest
+        self._head = read_bundle_head(bundle)
         self._tokenizer = Tokenizer(
             bundle.path / manifest.tokenizer, max_tokens=manifest.text.max_tokens
         )
@@ -93,7 +97,6 @@ class IntentClassifier:
         session = open_session(
             chosen,
             bundle.path,
-            labels=len(manifest.labels),
             max_tokens=manifest.text.max_tokens,
             threads=threads,
         )
@@ -108,22 +111,31 @@ class IntentClassifier:
         """The manifest of the bundle."""
         return self.bundle.manifest
 
+    def embedding(self, text: str) -> NDArray[np.float32]:
+        """The model's vector of one text, shape (hidden,).
+
+        Raises:
+            UtteranceError: the text is empty, too long or not text.
+            SessionError: the engine failed, or the model does not fit the head.
+        """
+        token_ids = self._tokenizer.encode(prepare(text, self.manifest.text))
+        embedding = self._session.embedding(token_ids)
+        if embedding.shape != (self._head.hidden,):
+            raise SessionError(
+                f"variant {self.variant.name!r} gives embeddings of shape {embedding.shape}, the "
+                f"head takes {self._head.hidden} numbers; make the bundle again",
+                variant=self.variant.name,
+            )
+        return embedding
+
     def logits(self, text: str) -> NDArray[np.float32]:
         """Logits of one text, shape (labels,).
 
         Raises:
             UtteranceError: the text is empty, too long or not text.
-            SessionError: the engine failed, or the model does not fit the labels.
+            SessionError: the engine failed, or the model does not fit the head.
         """
-        manifest = self.manifest
-        logits = self._session.logits(self._tokenizer.encode(prepare(text, manifest.text)))
-        if logits.shape != (len(manifest.labels),):
-            raise SessionError(
-                f"variant {self.variant.name!r} gives logits of shape {logits.shape}, the "
-                f"manifest has {len(manifest.labels)} labels; make the bundle again",
-                variant=self.variant.name,
-            )
-        return logits
+        return self._head.logits(self.embedding(text))
 
     def classify(self, text: str) -> Answer:
         """Answer one text.
@@ -132,7 +144,7 @@ class IntentClassifier:
             UtteranceError: the text is empty, too long or not text.
             SessionError: the engine failed.
         """
-        return self._answer(text, self.logits(text))
+        return self._answer(text, self.embedding(text))
 
     def classify_many(self, texts: Iterable[str]) -> list[Answer]:
         """Answer texts one after the other, exactly as ``classify`` does."""
@@ -161,15 +173,16 @@ class IntentClassifier:
                 )
         return len(samples)
 
-    def _answer(self, text: str, logits: NDArray[np.float32]) -> Answer:
+    def _answer(self, text: str, embedding: NDArray[np.float32]) -> Answer:
         calibration = self.variant.calibration
+        logits = self._head.logits(embedding)
         confidences = probabilities(logits, calibration)
         best = np.argsort(-confidences, kind="stable")[:_CANDIDATES]
         candidates = tuple(
             Candidate(intent=self.manifest.labels[index], confidence=float(confidences[index]))
             for index in best
         )
-        score = float(in_scope_scores(logits))
+        score = float(in_scope_scores(embedding, logits, head=self._head, parts=calibration.score))
         out_of_scope = score < calibration.threshold
         return Answer(
             text=text,

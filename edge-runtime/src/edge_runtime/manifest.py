@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 MANIFEST_NAME = "manifest.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Quality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,6 +91,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a text becomes model input."""
     tokenizer: str
     """The tokenizer's file."""
+    head: str
+    """The file of the classification head; see ``edge_runtime.head``."""
     variants: Annotated[tuple[Variant, ...], msgspec.Meta(min_length=1)]
     """Forms of the model, best first."""
     golden: Golden
@@ -163,7 +165,12 @@ def _digest(manifest: Manifest) -> str:
 
 
 def _check_references(manifest: Manifest) -> None:
-    named = {manifest.tokenizer, manifest.golden.file, *(v.file for v in manifest.variants)}
+    named = {
+        manifest.tokenizer,
+        manifest.head,
+        manifest.golden.file,
+        *(v.file for v in manifest.variants),
+    }
     missing = sorted(named - manifest.files.keys())
     outside = sorted(p for p in manifest.files if p.startswith("/") or ".." in p.split("/"))
     names = [variant.name for variant in manifest.variants]

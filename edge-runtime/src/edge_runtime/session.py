@@ -1,4 +1,4 @@
-"""The port to an inference engine: token ids in, logits out."""
+"""The port to an inference engine: token ids in, an embedding out."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["FakeSession", "Session", "choose_variant", "open_session", "why_unus
 class Session(Protocol):
     """A loaded model."""
 
-    def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
-        """Logits of one text, shape (labels,).
+    def embedding(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        """The mean of one text's token vectors, shape (hidden,).
 
         Raises:
             SessionError: the engine failed.
@@ -36,15 +36,15 @@ class FakeSession:
     """A session without a model, for tests of what stands above it.
 
     Args:
-        answer: gives the logits for token ids.
+        answer: gives the embedding for token ids.
     """
 
     def __init__(self, answer: Callable[[Sequence[int]], Sequence[float]]) -> None:
         self._answer = answer
         self.closed = False
 
-    def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
-        """Logits as the function given at construction says."""
+    def embedding(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        """Embedding as the function given at construction says."""
         return np.asarray(self._answer(token_ids), dtype=np.float32)
 
     def close(self) -> None:
@@ -85,15 +85,12 @@ def why_unusable(variant: Variant) -> str:
     return "" if _engine_is_installed(variant) else _ENGINE[variant.format]
 
 
-def open_session(
-    variant: Variant, folder: Path, *, labels: int, max_tokens: int, threads: int
-) -> Session:
+def open_session(variant: Variant, folder: Path, *, max_tokens: int, threads: int) -> Session:
     """Load a variant into its engine.
 
     Args:
         variant: which model file.
         folder: the bundle.
-        labels: how many logits the model gives.
         max_tokens: longest input, in tokens.
         threads: processor threads that the engine may use.
 
@@ -111,7 +108,7 @@ def open_session(
     if variant.format == "gguf":
         from edge_runtime.session_llama import LlamaSession
 
-        return LlamaSession(path, labels=labels, max_tokens=max_tokens, threads=threads)
+        return LlamaSession(path, max_tokens=max_tokens, threads=threads)
     from edge_runtime.session_onnx import OnnxSession
 
     return OnnxSession(path, threads=threads)

@@ -1,7 +1,7 @@
-"""GGUF models through llama.cpp, with the classification head inside the graph.
+"""GGUF models through llama.cpp.
 
-llama-cpp-python's own ``embed`` reads the embedding's width from the context; a
-classifier gives one number a label instead, so the library's C functions are called here.
+llama-cpp-python's own ``embed`` tokenises again and normalises; tokens come from one
+tokenizer here, whatever the engine, so the library's C functions are called.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ __all__ = ["LlamaSession"]
 
 
 class LlamaSession:
-    """One GGUF model of an encoder with pooling type RANK.
+    """One GGUF model of an encoder with pooling type MEAN.
 
     Args:
         path: the model's file.
-        labels: how many logits the head gives.
         max_tokens: longest input, in tokens.
         threads: processor threads for one answer.
 
@@ -33,12 +32,11 @@ class LlamaSession:
         SessionError: llama.cpp refuses the file.
     """
 
-    def __init__(self, path: Path, *, labels: int, max_tokens: int, threads: int) -> None:
+    def __init__(self, path: Path, *, max_tokens: int, threads: int) -> None:
         import llama_cpp
 
         _silence(llama_cpp)
         self._llama: Any = llama_cpp
-        self._labels = labels
         self._max_tokens = max_tokens
         self._model: Any = None
         self._context: Any = None
@@ -52,19 +50,16 @@ class LlamaSession:
         parameters.n_seq_max = 1
         parameters.n_threads = parameters.n_threads_batch = threads
         parameters.embeddings = True
-        parameters.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_RANK
+        parameters.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_MEAN
         self._context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not self._context:
             self.close()
             raise SessionError(f"llama.cpp cannot make a context for {path}", path=path)
-        found = llama_cpp.llama_model_n_cls_out(self._model)
-        if found != labels:
-            self.close()
-            raise SessionError(f"{path} gives {found} logits, the manifest has {labels} labels")
+        self._hidden = int(llama_cpp.llama_model_n_embd(self._model))
         self._batch: Any = llama_cpp.llama_batch_init(max_tokens, 0, 1)
 
-    def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
-        """Logits of one text, shape (labels,).
+    def embedding(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        """The mean of one text's token vectors, shape (hidden,).
 
         Raises:
             SessionError: the engine failed or the session is closed.
@@ -86,8 +81,8 @@ class LlamaSession:
             raise SessionError(f"llama.cpp failed with status {status}")
         pointer = self._llama.llama_get_embeddings_seq(self._context, 0)
         if not pointer:
-            raise SessionError("llama.cpp gave no logits: the file's pooling type is not RANK")
-        return np.ctypeslib.as_array(pointer, shape=(self._labels,)).astype(np.float32)
+            raise SessionError("llama.cpp gave no embedding; make the bundle again")
+        return np.ctypeslib.as_array(pointer, shape=(self._hidden,)).astype(np.float32)
 
     def close(self) -> None:
         """Free the model."""

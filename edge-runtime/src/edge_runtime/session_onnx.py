@@ -17,7 +17,7 @@ class OnnxSession:
     """One ONNX model on the CPU.
 
     The graph takes ``input_ids`` and ``attention_mask``, int64 of shape (1, tokens), and
-    gives ``logits``, float32 of shape (1, labels).
+    gives ``embedding``, float32 of shape (1, hidden).
 
     Args:
         path: the model's file.
@@ -44,8 +44,8 @@ class OnnxSession:
         except Exception as error:  # onnxruntime's errors share no public base class
             raise SessionError(f"onnxruntime cannot load {path}: {error}", path=path) from error
 
-    def logits(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
-        """Logits of one text, shape (labels,).
+    def embedding(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        """The mean of one text's token vectors, shape (hidden,).
 
         Raises:
             SessionError: the engine failed or the session is closed.
@@ -55,7 +55,7 @@ class OnnxSession:
         ids = np.asarray([token_ids], dtype=np.int64)
         inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
         try:
-            (result,) = self._session.run(["logits"], inputs)
+            (result,) = self._session.run(["embedding"], inputs)
         except Exception as error:
             raise SessionError(f"onnxruntime failed: {error}") from error
         row: NDArray[np.float32] = np.asarray(result, dtype=np.float32)[0]

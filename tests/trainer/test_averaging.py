@@ -1,0 +1,49 @@
+"""The running mean of weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from trainer.averaging import AveragedWeights
+
+
+def moved(decay: float, *values: float) -> tuple[AveragedWeights, torch.Tensor]:
+    """A weight that begins at 0 and takes values, one a step."""
+    weight = torch.zeros(1, requires_grad=True)
+    average = AveragedWeights({"weight": weight}, decay=decay)
+    for step, value in enumerate(values, start=1):
+        with torch.no_grad():
+            weight.fill_(value)
+        average.update(step)
+    return average, weight
+
+
+def test_no_decay_is_the_last_step() -> None:
+    average, _ = moved(0.0, 3.0, 5.0)
+    assert average.values["weight"].item() == 5.0
+
+
+def test_early_steps_forget_the_start_faster_than_the_decay_says() -> None:
+    average, _ = moved(0.999, 1.0)
+    # (1 + 1) / (10 + 1) of the start, which is 0.
+    assert average.values["weight"].item() == pytest.approx(1 - 2 / 11)
+
+
+def test_a_small_decay_rules_from_the_start() -> None:
+    average, _ = moved(0.1, 1.0, 2.0)
+    assert average.values["weight"].item() == pytest.approx(0.1 * 0.9 + 0.9 * 2)
+
+
+def test_the_mean_is_applied_for_a_while_and_taken_back() -> None:
+    average, weight = moved(0.5, 4.0)
+    with average.applied():
+        assert weight.item() == average.values["weight"].item() != 4.0
+    assert weight.item() == 4.0
+
+
+def test_it_is_taken_back_after_an_error() -> None:
+    average, weight = moved(0.5, 4.0)
+    with pytest.raises(RuntimeError), average.applied():
+        raise RuntimeError
+    assert weight.item() == 4.0

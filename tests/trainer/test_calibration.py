@@ -1,0 +1,130 @@
+"""Temperature and threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_runtime.head import Head
+from edge_runtime.scoring import Calibration, ScoreName, score_values
+from trainer.calibration import fit_calibration, fit_temperature, fit_threshold, predict
+from trainer.config import CalibrationSettings
+
+SCORES = st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=200)
+
+
+def drawn(rows: int, *, temperature: float) -> tuple[np.ndarray, np.ndarray]:
+    """Logits that are ``temperature`` times too large, and truths drawn from the right ones."""
+    chance = np.random.default_rng(1)
+    right = chance.normal(size=(rows, 5)) * 2
+    shares = np.exp(right) / np.exp(right).sum(axis=1, keepdims=True)
+    truth = np.array([chance.choice(5, p=share) for share in shares])
+    return (right * temperature).astype(np.float32), truth
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_that_logits_were_stretched_by_is_found(temperature: float) -> None:
+    logits, truth = drawn(6000, temperature=temperature)
+    assert fit_temperature(logits, truth) == pytest.approx(temperature, rel=0.05)
+
+
+def test_logits_twice_as_large_get_twice_the_temperature() -> None:
+    logits, truth = drawn(300, temperature=1.0)
+    once, twice = fit_temperature(logits, truth), fit_temperature(2 * logits, truth)
+    assert twice == pytest.approx(2 * once, rel=1e-3)
+
+
+@pytest.mark.parametrize(("truth", "bound"), [([0, 1], 0.05), ([1, 0], 20.0)])
+def test_a_model_that_is_always_right_or_wrong_gets_a_temperature_within_bounds(
+    truth: list[int], bound: float
+) -> None:
+    logits = np.array([[1, 0], [0, 1]], dtype=np.float32)
+    found = fit_temperature(logits, np.array(truth))
+    assert 0.05 <= found <= 20.0
+    assert found == pytest.approx(bound, rel=0.5)
+
+
+@given(SCORES, st.floats(0, 0.5))
+def test_the_threshold_rejects_no_more_than_the_wanted_share(
+    scores: list[float], share: float
+) -> None:
+    values = np.array(scores, dtype=np.float64)
+    threshold = fit_threshold(values, in_scope_rejections=share)
+    assert (values < threshold).sum() <= int(share * len(scores))
+
+
+@given(st.integers(1, 200), st.floats(0, 0.5))
+def test_the_threshold_rejects_exactly_the_wanted_share_of_distinct_scores(
+    rows: int, share: float
+) -> None:
+    values = np.arange(rows) / 4
+    threshold = fit_threshold(values, in_scope_rejections=share)
+    assert (values < threshold).sum() == int(share * rows)
+
+
+def test_the_threshold_lies_half_way_between_two_scores() -> None:
+    values = np.array([1.0, 8.0, 4.0, 2.0])
+    assert fit_threshold(values, in_scope_rejections=0.5) == 3.0
+    assert fit_threshold(values, in_scope_rejections=0.0) == 0.999
+
+
+def identity_head() -> Head:
+    """A head whose logits are the embedding itself."""
+    return Head(
+        weight=np.eye(5, dtype=np.float32), bias=np.zeros(5, dtype=np.float32), normalized=False
+    )
+
+
+def fitted(
+    embeddings: np.ndarray, intents: Sequence[str | None], *scores: ScoreName
+) -> Calibration:
+    settings = CalibrationSettings(scores=scores, in_scope_rejections=0.1, default_threshold=-2.5)
+    return fit_calibration(
+        embeddings, intents, tuple("abcde"), head=identity_head(), settings=settings
+    )
+
+
+def test_texts_out_of_scope_change_nothing() -> None:
+    logits, truth = drawn(200, temperature=2.0)
+    intents = ["abcde"[number] for number in truth]
+    alone = fitted(logits, intents, "max-logit", "energy")
+    strange = np.full((40, 5), 30.0, dtype=np.float32)
+    mixed = fitted(np.concatenate([strange, logits]), [None] * 40 + intents, "max-logit", "energy")
+    assert mixed == alone
+    found = predict(logits, head=identity_head(), calibration=alone)
+    assert (found.answers() == -1).mean() == 0.1
+
+
+def test_every_part_of_a_fused_score_weighs_the_same() -> None:
+    logits, truth = drawn(300, temperature=1.0)
+    calibration = fitted(logits, ["abcde"[number] for number in truth], "max-logit", "energy")
+    for part in calibration.score:
+        values = score_values(part.name, logits, logits, head=identity_head())
+        standardised = (values - part.mean) / part.deviation
+        assert standardised.mean() == pytest.approx(0, abs=1e-6)
+        assert standardised.std() == pytest.approx(1, abs=1e-6)
+
+
+def test_too_few_validation_texts_get_the_default_threshold_and_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logits, truth = drawn(10, temperature=1.0)
+    intents = ["abcde"[number] for number in truth]
+    # One of ten may be rejected, of nine none.
+    assert fitted(logits, intents, "max-logit").threshold != -2.5
+    assert caplog.messages == []
+    assert fitted(logits[:9], intents[:9], "max-logit").threshold == -2.5
+    (said,) = caplog.messages
+    assert said.startswith("9 in-scope validation utterances are too few to fit an out-of-scope")
+    assert said.endswith("10 would be needed); it is set to calibration.default_threshold, -2.5")
+
+
+def test_one_validation_text_gives_a_finite_score() -> None:
+    one = np.array([[3, 1, 0, 0, 0]], dtype=np.float32)
+    calibration = fitted(one, ["a"], "max-logit", "energy")
+    assert calibration.score[0].deviation == 1.0
+    assert predict(one, head=identity_head(), calibration=calibration).answers().tolist() == [0]

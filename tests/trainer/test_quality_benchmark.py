@@ -1,0 +1,125 @@
+"""Means over seeds, on the test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge_runtime.errors import SettingsError
+from trainer.config import CalibrationSettings, DataSettings, TrainSettings
+from trainer.dataset import read_dataset
+from trainer.quality_benchmark import QualityResult, benchmark_quality
+
+
+@pytest.fixture
+def quick(tiny_train_settings: TrainSettings) -> TrainSettings:
+    return msgspec.structs.replace(tiny_train_settings, epochs=1, minimum_steps=20)
+
+
+def benchmark(
+    utterances: Path,
+    folder: Path,
+    settings: tuple[DataSettings, TrainSettings, CalibrationSettings],
+    *,
+    protocol: str,
+    seeds: int,
+) -> QualityResult:
+    of_data, of_training, of_calibration = settings
+    return benchmark_quality(
+        str(utterances),
+        folder,
+        protocol=protocol,
+        seeds=seeds,
+        data_settings=of_data,
+        train_settings=of_training,
+        calibration_settings=of_calibration,
+    )
+
+
+@pytest.fixture
+def settings(
+    data_settings: DataSettings, quick: TrainSettings, calibration_settings: CalibrationSettings
+) -> tuple[DataSettings, TrainSettings, CalibrationSettings]:
+    return data_settings, quick, calibration_settings
+
+
+def test_every_measure_has_a_value_for_each_seed(
+    tiny_utterances: Path,
+    tmp_path: Path,
+    settings: tuple[DataSettings, TrainSettings, CalibrationSettings],
+) -> None:
+    result = benchmark(tiny_utterances, tmp_path, settings, protocol="full", seeds=2)
+    assert set(result.measures) == {
+        "in_scope_accuracy",
+        "macro_f1",
+        "ece",
+        "in_scope_rejected",
+        "overall_accuracy",
+        "oos_auroc",
+        "oos_fpr95",
+        "oos_recall",
+    }
+    for spread in result.measures.values():
+        first, second = spread.values
+        assert spread.mean == spread.median == pytest.approx((first + second) / 2)
+        assert spread.sd == pytest.approx(abs(first - second) / 2**0.5)
+    assert result.measures["ece"].sd > 0
+    assert (result.seeds, result.protocol) == ((1, 2), "full")
+    assert result.parameters > 80_000
+
+
+@pytest.mark.parametrize(("protocol", "shots"), [("fewshot-5", 5), ("fewshot-10", 10)])
+def test_a_few_shot_protocol_draws_that_many_of_each_intent_anew_for_each_seed(
+    tiny_utterances: Path,
+    tmp_path: Path,
+    settings: tuple[DataSettings, TrainSettings, CalibrationSettings],
+    protocol: str,
+    shots: int,
+) -> None:
+    result = benchmark(tiny_utterances, tmp_path, settings, protocol=protocol, seeds=2)
+    whole = read_dataset(tmp_path / "dataset")
+    drawn = [read_dataset(tmp_path / f"{protocol}-{seed}" / "dataset") for seed in (1, 2)]
+    for one in drawn:
+        assert sorted(one.train.intents) == sorted(
+            label for label in whole.labels for _ in range(shots)
+        )
+        assert set(one.train.texts) <= set(whole.train.texts)
+        assert one.test == whole.test
+    assert drawn[0].train.texts != drawn[1].train.texts
+    # Nothing that is fitted on validation is told.
+    assert set(result.measures) == {"in_scope_accuracy", "macro_f1"}
+
+
+def test_a_benchmark_that_was_interrupted_goes_on(
+    tiny_utterances: Path,
+    tmp_path: Path,
+    settings: tuple[DataSettings, TrainSettings, CalibrationSettings],
+) -> None:
+    one = benchmark(tiny_utterances, tmp_path, settings, protocol="full", seeds=1)
+    document = (tmp_path / "full-1" / "checkpoint" / "checkpoint.json").stat()
+    two = benchmark(tiny_utterances, tmp_path, settings, protocol="full", seeds=2)
+    assert (tmp_path / "full-1" / "checkpoint" / "checkpoint.json").stat() == document
+    for name, spread in one.measures.items():
+        assert two.measures[name].values[0] == spread.values[0]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "seeds", "said"),
+    [
+        ("zero-shot", 1, "no protocol 'zero-shot'; take one of full, fewshot-5, fewshot-10"),
+        ("full", 0, "--seeds is 0; at least one"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_any_work(
+    tiny_utterances: Path,
+    tmp_path: Path,
+    settings: tuple[DataSettings, TrainSettings, CalibrationSettings],
+    protocol: str,
+    seeds: int,
+    said: str,
+) -> None:
+    with pytest.raises(SettingsError, match=said):
+        benchmark(tiny_utterances, tmp_path, settings, protocol=protocol, seeds=seeds)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,67 @@
+"""Where and in which numbers a training computes."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+import torch
+
+from trainer.errors import TrainingError
+
+__all__ = ["choose_device", "choose_precision", "make_deterministic"]
+
+Precision = Literal["fp32", "bf16"]
+
+
+def choose_device(wanted: str) -> torch.device:
+    """Turn ``auto``, ``cpu`` or ``cuda`` into a device.
+
+    Raises:
+        TrainingError: CUDA was asked for and there is none.
+    """
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise TrainingError(
+            "train.device is cuda, but torch sees no NVIDIA GPU; set train.device to auto"
+        )
+    return torch.device("cuda" if available and wanted != "cpu" else "cpu")
+
+
+def choose_precision(wanted: str, device: torch.device) -> Precision:
+    """Turn ``auto``, ``fp32`` or ``bf16`` into what matrix products are computed in.
+
+    ``auto`` takes bf16 where the processor multiplies it natively: elsewhere it is emulated,
+    and slower than fp32. Weights and their updates stay in fp32 either way.
+
+    Raises:
+        TrainingError: bf16 was asked for on a GPU that lacks it.
+    """
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        if wanted == "bf16" and not native:
+            raise TrainingError(
+                "train.precision is bf16, but this GPU has no bf16; set train.precision to auto"
+            )
+    else:
+        # No public question exists for it; torch's own compiler asks these.
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
+    if wanted == "auto":
+        return "bf16" if native else "fp32"
+    return "bf16" if wanted == "bf16" else "fp32"
+
+
+def make_deterministic(seed: int, threads: int) -> None:
+    """Seed torch and choose algorithms that give the same bits each time.
+
+    Args:
+        seed: any integer from 0.
+        threads: processor threads; 0 leaves torch's own choice. Another number of threads
+            sums in another order and may give other last bits.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    # cuBLAS reads this once, before its first call (CUDA's rule for reproducible results).
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(seed)

@@ -1,0 +1,105 @@
+"""What a set of held-out utterances says of a model: the figures of reports, gates, benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.scoring import probabilities
+from trainer.calibration import Predictions
+
+__all__ = ["Measures", "expected_calibration_error", "false_positive_rate", "measure"]
+
+_BINS = 15
+_TRUE_POSITIVE_RATE = 0.95
+
+
+class Measures(msgspec.Struct, frozen=True):
+    """Shares are 0 to 1. What needs out-of-scope utterances is ``None`` without them."""
+
+    in_scope_accuracy: float
+    """Share of in-scope utterances whose largest logit is the right intent."""
+    macro_f1: float
+    """Mean over intents of F1, in scope, by the largest logit."""
+    ece: float
+    """Expected calibration error in scope, over 15 bins of equal width."""
+    in_scope_rejected: float
+    """Share of in-scope utterances that the threshold calls out of scope."""
+    overall_accuracy: float
+    """Share of all utterances that get the right answer, an intent or out of scope."""
+    oos_auroc: float | None = None
+    """Area under the ROC curve of the out-of-scope score."""
+    oos_fpr95: float | None = None
+    """Share of out-of-scope utterances that pass where 95 % of those in scope do."""
+    oos_recall: float | None = None
+    """Share of out-of-scope utterances that the threshold finds."""
+
+
+def measure(
+    predictions: Predictions, intents: Sequence[str | None], labels: Sequence[str]
+) -> Measures:
+    """Compare predictions with the truth.
+
+    Args:
+        predictions: of every utterance.
+        intents: the right intent of each utterance; ``None`` is out of scope.
+        labels: names in the order of the logits.
+    """
+    from sklearn.metrics import f1_score, roc_auc_score
+
+    in_scope = np.array([intent is not None for intent in intents], dtype=bool)
+    numbers = {label: number for number, label in enumerate(labels)}
+    truth = np.array([numbers[intent] for intent in intents if intent is not None], dtype=np.int64)
+    logits = predictions.logits[in_scope]
+    best = logits.argmax(axis=1)
+    confidences = probabilities(logits, predictions.calibration).max(axis=1)
+    rejected = predictions.scores < predictions.calibration.threshold
+    right = rejected.copy()
+    right[in_scope] = ~rejected[in_scope] & (best == truth)
+    measures = Measures(
+        in_scope_accuracy=float((best == truth).mean()),
+        macro_f1=float(f1_score(truth, best, average="macro", zero_division=0.0)),
+        ece=expected_calibration_error(confidences, best == truth),
+        in_scope_rejected=float(rejected[in_scope].mean()),
+        overall_accuracy=float(right.mean()),
+    )
+    if in_scope.all():
+        return measures
+    scores = predictions.scores
+    return msgspec.structs.replace(
+        measures,
+        oos_auroc=float(roc_auc_score(in_scope, scores)),
+        oos_fpr95=false_positive_rate(scores[in_scope], scores[~in_scope]),
+        oos_recall=float(rejected[~in_scope].mean()),
+    )
+
+
+def expected_calibration_error(
+    confidences: NDArray[np.float64], right: NDArray[np.bool_], *, bins: int = _BINS
+) -> float:
+    """Mean distance between confidence and accuracy, over bins of equal width, 0 to 1.
+
+    Source: Guo et al. 2017 (arXiv 1706.04599), equation 3; 15 bins as there.
+
+    Args:
+        confidences: of the best intent, 0 to 1, shape (utterances,).
+        right: whether it was right, shape (utterances,).
+        bins: how many.
+    """
+    # Upper edges belong to their bin; a confidence of exactly 0 to the first.
+    number = np.clip(np.ceil(confidences * bins).astype(np.int64) - 1, 0, bins - 1)
+    gaps = np.bincount(number, weights=confidences - right, minlength=bins)
+    return float(np.abs(gaps).sum() / len(confidences))
+
+
+def false_positive_rate(in_scope: NDArray[np.float64], out_of_scope: NDArray[np.float64]) -> float:
+    """Share of out-of-scope scores at or above the one that 95 % of in-scope scores reach.
+
+    Source: Hendrycks and Gimpel 2017 (arXiv 1610.02136) and its followers, "FPR at 95 % TPR".
+    """
+    ordered = np.sort(in_scope)[::-1]
+    bound = ordered[int(np.ceil(_TRUE_POSITIVE_RATE * len(ordered))) - 1]
+    return float((out_of_scope >= bound).mean())

@@ -1,0 +1,202 @@
+"""The state of an unfinished training on disk, so that one that was killed goes on.
+
+One safetensors file, replaced atomically: tensors by name, everything else as JSON in its
+metadata. No pickle, so reading one runs no code.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor
+
+from edge_runtime.storage import JSON_ERRORS, canonical_json
+from trainer.errors import ResumeError
+
+__all__ = ["EpochRecord", "TrainingState", "TrainingStateStore"]
+
+_FILE = "state.safetensors"
+_TENSOR_GROUPS = ("weights", "average", "best")
+
+
+class EpochRecord(msgspec.Struct, frozen=True):
+    """What one pass gave."""
+
+    loss: float
+    """Mean training loss."""
+    validation_loss: float | None = None
+    """Mean negative log-likelihood on validation; ``None`` without validation."""
+    validation_accuracy: float | None = None
+    """Share of validation utterances whose best intent is right, 0 to 1."""
+
+    def is_better_than(self, other: EpochRecord) -> bool:
+        """More right answers; of equals the surer; without validation the later."""
+        if self.validation_accuracy is None or other.validation_accuracy is None:
+            return True
+        if self.validation_loss is None or other.validation_loss is None:
+            return True
+        mine = (self.validation_accuracy, -self.validation_loss)
+        return mine > (other.validation_accuracy, -other.validation_loss)
+
+
+class TrainingState(msgspec.Struct, frozen=True, eq=False):
+    """Everything that the rest of a training depends on, at the end of a pass."""
+
+    epoch: int
+    step: int
+    best_epoch: int
+    history: tuple[EpochRecord, ...]
+    schedule: dict[str, Any]
+    """The learning rate schedule's own state: numbers and texts."""
+    optimizer: dict[str, Any]
+    """The optimiser's own state."""
+    weights: dict[str, Tensor]
+    """What is trained, by name."""
+    average: dict[str, Tensor]
+    """Their running mean."""
+    best: dict[str, Tensor]
+    """The mean after the best pass."""
+    random: Tensor
+    """torch's random numbers on the processor."""
+    cuda_random: Tensor | None
+    """And on the GPU."""
+
+
+class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    inputs: dict[str, Any]
+    epoch: int
+    step: int
+    best_epoch: int
+    history: tuple[EpochRecord, ...]
+    schedule: dict[str, Any]
+    optimizer_groups: list[dict[str, Any]]
+
+
+class TrainingStateStore:
+    """Keeps the state of one training.
+
+    Args:
+        folder: its own; removed when the training is done.
+        inputs: settings and digests that the training depends on. A state of others is of
+            another training.
+    """
+
+    def __init__(self, folder: Path, *, inputs: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self._inputs: dict[str, Any] = msgspec.json.decode(canonical_json(inputs))
+
+    def difference(self) -> str | None:
+        """Say what differs between the stored training and this one, in words.
+
+        Returns:
+            ``None`` when nothing is stored; empty when nothing differs.
+        """
+        document = self._document()
+        if document is None:
+            return None
+        before, now = _flat(document.inputs), _flat(self._inputs)
+        names = sorted(
+            name for name in before.keys() | now.keys() if before.get(name) != now.get(name)
+        )
+        return ", ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in names)
+
+    def save(self, state: TrainingState) -> None:
+        """Replace the stored state."""
+        from safetensors.torch import save_file
+
+        tensors = {
+            f"{group}.{name}": tensor.detach().cpu().contiguous()
+            for group in _TENSOR_GROUPS
+            for name, tensor in getattr(state, group).items()
+        }
+        for number, values in state.optimizer["state"].items():
+            for name, tensor in values.items():
+                tensors[f"optimizer.{number}.{name}"] = tensor.detach().cpu().contiguous()
+        tensors["random"] = state.random
+        if state.cuda_random is not None:
+            tensors["cuda_random"] = state.cuda_random
+        document = _Document(
+            inputs=self._inputs,
+            epoch=state.epoch,
+            step=state.step,
+            best_epoch=state.best_epoch,
+            history=state.history,
+            schedule=state.schedule,
+            optimizer_groups=state.optimizer["param_groups"],
+        )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = self.folder / f"{_FILE}.partial"
+        save_file(tensors, partial, metadata={"document": canonical_json(document).decode()})
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(self.folder / _FILE)
+
+    def load(self, device: torch.device) -> TrainingState | None:
+        """Return the stored state, ``None`` when there is none or it is another training's."""
+        from safetensors import safe_open
+
+        document = self._document()
+        if document is None or self.difference():
+            return None
+        groups: dict[str, dict[str, Tensor]] = {group: {} for group in _TENSOR_GROUPS}
+        optimizer: dict[int, dict[str, Tensor]] = {}
+        alone: dict[str, Tensor] = {}
+        with safe_open(self.folder / _FILE, framework="pt", device="cpu") as file:
+            for key in file.keys():  # noqa: SIM118 - it is no mapping
+                group, _, name = key.partition(".")
+                tensor = file.get_tensor(key)
+                if group in groups:
+                    groups[group][name] = tensor.to(device)
+                elif group == "optimizer":
+                    number, _, name = name.partition(".")
+                    optimizer.setdefault(int(number), {})[name] = tensor
+                else:
+                    alone[key] = tensor
+        return TrainingState(
+            epoch=document.epoch,
+            step=document.step,
+            best_epoch=document.best_epoch,
+            history=document.history,
+            schedule=document.schedule,
+            optimizer={"state": optimizer, "param_groups": document.optimizer_groups},
+            random=alone["random"],
+            cuda_random=alone.get("cuda_random"),
+            **groups,
+        )
+
+    def remove(self) -> None:
+        """Forget it: the training is done, or begins anew."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _document(self) -> _Document | None:
+        from safetensors import SafetensorError, safe_open
+
+        path = self.folder / _FILE
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, framework="pt", device="cpu") as file:
+                metadata = file.metadata() or {}
+            return msgspec.json.decode(metadata.get("document", ""), type=_Document)
+        except (OSError, SafetensorError, *JSON_ERRORS) as error:
+            raise ResumeError(
+                f"the state of the unfinished training at {path} cannot be read ({error}); "
+                f"delete {self.folder} to begin anew",
+                folder=self.folder,
+            ) from error
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted name -> leaf."""
+    if not isinstance(value, dict):
+        return {prefix: value}
+    found: dict[str, Any] = {}
+    for name, one in value.items():
+        found |= _flat(one, f"{prefix}.{name}" if prefix else name)
+    return found
