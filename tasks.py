@@ -17,7 +17,6 @@ from invoke.context import Context
 from invoke.tasks import task
 
 import compiler.commands
-import trainer.commands
 from edge_runtime.console import (
     Progress,
     no_progress,
@@ -29,6 +28,8 @@ from edge_runtime.errors import SettingsError
 from edge_runtime.settings import load_settings
 from edge_runtime.storage import canonical_json, write_atomically
 from greengrass_components.commands import cloud, component, device, infra
+from trainer.commands import benchmarks, data, evaluation, training
+from trainer.commands.locations import EXAMPLE
 
 ROOT = Path(__file__).resolve().parent
 BUILD = Path("build")
@@ -288,7 +289,7 @@ def print_summary(result: PipelineResult, build: Path = BUILD) -> None:
 )
 def pipeline(
     _: Context,
-    data: str = str(trainer.commands.EXAMPLE),
+    data: str = str(EXAMPLE),
     test: str | None = None,
     name: str = "smart-home",
     *,
@@ -365,10 +366,10 @@ namespace = Collection(
     pipeline,
     test,
     doctor,
-    trainer.commands.data,
-    trainer.commands.training,
-    trainer.commands.evaluation,
-    trainer.commands.benchmarks,
+    data.namespace,
+    training.namespace,
+    evaluation.namespace,
+    benchmarks.namespace,
     compiler.commands.compiling,
     compiler.commands.bundling,
     compiler.commands.intents,

@@ -25,7 +25,7 @@ from greengrass_components.deploy import DeploySettings
 from greengrass_components.infrastructure.check_report import CheckSettings
 from greengrass_components.infrastructure.cost import CostSettings
 from trainer import config as trainer_config
-from trainer.commands import EXAMPLE
+from trainer.commands.locations import EXAMPLE
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent

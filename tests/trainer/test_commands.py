@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from invoke.context import Context
 
-from trainer.commands import build, evaluate_checkpoint, run
+from trainer.commands.data import build
+from trainer.commands.evaluation import evaluate_checkpoint
+from trainer.commands.training import run
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,1 @@
+"""The trainer's tasks, one module a namespace."""

@@ -1,0 +1,70 @@
+"""Tasks of the namespace ``bench``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
+
+from edge_runtime.console import print_json, reporting_errors, showing_progress
+from edge_runtime.settings import load_settings
+from trainer.commands.locations import BUILD, DATA_HELP
+from trainer.config import DEFAULTS, CalibrationSettings, DataSettings, TrainSettings
+
+__all__ = ["namespace"]
+
+
+@task(
+    help={
+        "data": DATA_HELP,
+        "test": "utterances for the test alone, in the same forms",
+        "protocol": "full, fewshot-5 or fewshot-10",
+        "seeds": "how many trainings",
+        "folder": "where everything is kept; what is up to date there is not made again",
+        "json": "print one JSON object",
+    }
+)
+def quality(
+    _: Context,
+    data: str,
+    test: str | None = None,
+    protocol: str = "full",
+    seeds: int = 3,
+    folder: str = str(BUILD / "bench" / "quality"),
+    *,
+    json: bool = False,
+) -> None:
+    """Train with several seeds and measure on the official test."""
+    from trainer.quality_benchmark import benchmark_quality
+
+    with reporting_errors(), showing_progress() as progress:
+        project = Path.cwd()
+        result = benchmark_quality(
+            data,
+            Path(folder),
+            protocol=protocol,
+            seeds=seeds,
+            data_settings=load_settings(
+                DataSettings, "data", defaults=DEFAULTS, project_folder=project
+            ),
+            train_settings=load_settings(
+                TrainSettings, "train", defaults=DEFAULTS, project_folder=project
+            ),
+            calibration_settings=load_settings(
+                CalibrationSettings, "calibration", defaults=DEFAULTS, project_folder=project
+            ),
+            test_location=test,
+            progress=progress,
+        )
+    if json:
+        print_json(result)
+        return
+    for name, spread in result.measures.items():
+        values = ", ".join(f"{value:.4f}" for value in spread.values)
+        print(f"{name:18} {spread.mean:.4f} +/- {spread.sd:.4f}  ({values})")
+    print(f"{result.parameters / 1e6:.1f} M parameters, {result.seconds:.0f} s a training")
+
+
+namespace = Collection("bench", quality)
