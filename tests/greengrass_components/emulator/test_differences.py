@@ -5,12 +5,10 @@ A test that fails here is no loss: the emulator has come nearer, and the page ca
 
 from __future__ import annotations
 
-import http.client
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -52,16 +50,6 @@ def put_policy(bucket: str, **element: Any) -> None:
     }
     document = {"Version": "2012-10-17", "Statement": [statement]}
     boto3.client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps(document))
-
-
-def status_of(address: str) -> int:
-    place = urlsplit(address)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
-    connection.request("GET", f"{place.path}?{place.query}")
-    try:
-        return connection.getresponse().status
-    finally:
-        connection.close()
 
 
 class TestKinder:
@@ -118,7 +106,7 @@ class TestKinder:
         s3.delete_bucket_policy(Bucket=bucket)
 
     def test_a_bucket_that_restricts_the_public_lets_it_in(
-        self, emulator: Emulator, bucket: str
+        self, emulator: Emulator, bucket: str, status_of: Callable[[str], int]
     ) -> None:
         put_policy(bucket, Effect="Allow", Action="s3:GetObject")
         boto3.client("s3").put_public_access_block(
@@ -127,7 +115,9 @@ class TestKinder:
 
         assert status_of(f"{emulator.endpoint}/{bucket}/one") == 200
 
-    def test_a_presigned_address_holds_with_any_signature(self, bucket: str) -> None:
+    def test_a_presigned_address_holds_with_any_signature(
+        self, bucket: str, status_of: Callable[[str], int]
+    ) -> None:
         address = boto3.client("s3").generate_presigned_url(
             "get_object", {"Bucket": bucket, "Key": "one"}
         )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from cryptography import x509
@@ -15,19 +13,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
-
-from greengrass_components.emulator import start_emulator
-
-
-@pytest.fixture(scope="module")
-def iot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    folder = tmp_path_factory.mktemp("emulator")
-    with pytest.MonkeyPatch.context() as patch, start_emulator(folder) as running:
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        client = boto3.session.Session().client("iot")
-        yield client
-        client.close()
 
 
 def request(key: CertificateIssuerPrivateKeyTypes, *, name: str = "lamp-1") -> str:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
-
-from greengrass_components.emulator import start_emulator
 
 ROLE = "arn:aws:iam::123456789012:role/iot"
 TAGS = [{"Key": "Team", "Value": "devices"}]
@@ -50,17 +47,6 @@ MAKERS: dict[str, Callable[[Any, str], str]] = {
         templateName=name, templateBody="{}", provisioningRoleArn=ROLE, tags=TAGS
     )["templateArn"],
 }
-
-
-@pytest.fixture(scope="module")
-def iot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    folder = tmp_path_factory.mktemp("emulator")
-    with pytest.MonkeyPatch.context() as patch, start_emulator(folder) as running:
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        client = boto3.session.Session().client("iot")
-        yield client
-        client.close()
 
 
 @pytest.fixture

@@ -7,26 +7,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-
-from greengrass_components.emulator import start_emulator
 
 ROLE = "arn:aws:iam::123456789012:role/iot"
 ONE, TWO, THREE = (json.dumps({"version": number}) for number in (1, 2, 3))
 numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def iot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    folder = tmp_path_factory.mktemp("emulator")
-    with pytest.MonkeyPatch.context() as patch, start_emulator(folder) as running:
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        client = boto3.session.Session().client("iot")
-        yield client
-        client.close()
 
 
 @pytest.fixture

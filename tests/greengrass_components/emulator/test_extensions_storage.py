@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -177,14 +175,16 @@ class TestCallers:
         with pytest.raises(ClientError, match="AccessDenied"):
             role[1].get_object(Bucket=bucket, Key="one")
 
-    def test_a_presigned_address_is_its_signers(self, s3: Any, bucket: str) -> None:
+    def test_a_presigned_address_is_its_signers(
+        self, s3: Any, bucket: str, status_of: Callable[[str], int]
+    ) -> None:
         refuse(s3, bucket, {"StringEquals": {"aws:PrincipalAccount": "anonymous"}})
         address = s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "one"})
 
         assert status_of(address) == 200
 
     def test_somebody_without_credentials_is_let_in_by_the_policy_alone(
-        self, emulator: Emulator, s3: Any, bucket: str
+        self, emulator: Emulator, s3: Any, bucket: str, status_of: Callable[[str], int]
     ) -> None:
         address = f"{emulator.endpoint}/{bucket}/one"
         assert status_of(address) == 403
@@ -192,16 +192,6 @@ class TestCallers:
         refuse(s3, bucket, Effect="Allow", action="s3:GetObject")
 
         assert status_of(address) == 200
-
-
-def status_of(address: str) -> int:
-    place = urlsplit(address)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
-    connection.request("GET", f"{place.path}?{place.query}")
-    try:
-        return connection.getresponse().status
-    finally:
-        connection.close()
 
 
 class TestDeletions:
