@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from edge_runtime.artifact import Artifact, read_artifact
+from edge_runtime.errors import ArtifactError
 from edge_runtime.head import Head, encode_head, read_head
 from edge_runtime.storage import canonical_json
 from edge_runtime.text import TextSettings
@@ -133,9 +134,13 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """Read and check a checkpoint.
 
     Raises:
-        ArtifactError: it is missing, incomplete or damaged.
+        ArtifactError: it is missing, incomplete, damaged, or of an older form.
     """
     artifact = read_artifact(folder, "checkpoint")
+    if POOLING not in artifact.document.files:
+        raise ArtifactError(
+            f"the checkpoint {folder} was made by an older edgewise; train again", folder=folder
+        )
     return Checkpoint(
         artifact=artifact,
         labels=msgspec.json.decode((folder / LABELS).read_bytes(), type=tuple[str, ...]),
