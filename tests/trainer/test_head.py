@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import nn
@@ -30,6 +30,7 @@ def test_one_text_an_intent_gets_the_scale_for_itself_and_nothing_for_the_others
     assert torch.equal(head(torch.eye(3)), 20.0 * torch.eye(3))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31), st.floats(1.0, 50.0))
 def test_logits_are_the_scale_times_the_cosine_for_vectors_of_length_one(
     seed: int, scale: float

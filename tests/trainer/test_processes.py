@@ -11,11 +11,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from trainer.config import TrainSettings
 from trainer.processes import Processes, join_processes
+from trainer.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -92,31 +95,45 @@ def workers_of(training: subprocess.Popen[str]) -> dict[int, int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_two_processes_train_what_one_trains(
-    tiny_line, still_base_model: Path, tmp_path: Path, method: str
+    tiny_line,
+    tiny_train_settings: TrainSettings,
+    still_base_model: Path,
+    tmp_path: Path,
+    method: str,
 ) -> None:
     # Batches of 50 are not the same for both, and the last of 20 is smaller.
     settings = {"batch_size": 50, "method": method, "learning_rate": 1e-4}
-    results, weights = [], []
-    for processes in (1, 2):
-        folder = tmp_path / str(processes)
-        training = start_training(
-            tiny_line, folder, still_base_model, processes=processes, steps=6, **settings
+    own = {"base_model": str(still_base_model), "precision": "fp32", "epochs": 2}
+    alone = train(
+        tiny_line.dataset,
+        tmp_path / "one",
+        settings=msgspec.structs.replace(tiny_train_settings, minimum_steps=6, **own, **settings),
+    )
+    one = alone.document.result
+    two = finish(
+        start_training(
+            tiny_line, tmp_path / "two", still_base_model, processes=2, steps=6, **settings
         )
-        results.append(finish(training))
-        weights.append(load_file(folder / "weights.safetensors"))
-        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-            str(number + 1) for number in range(processes)
-        )
-    one, two = results
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
     assert (two["epochs"], two["best_epoch"]) == (one["epochs"], one["best_epoch"])
     assert two["last_epoch_loss"] == pytest.approx(one["last_epoch_loss"], abs=1e-4)
+    weights = [load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two")]
     for name, tensor in weights[0].items():
         assert torch.allclose(tensor, weights[1][name], atol=1e-4), name
-    # What one process has made is up to date for two.
-    again = start_training(
-        tiny_line, tmp_path / "1", still_base_model, processes=2, steps=6, **settings
+
+
+@pytest.mark.slow
+def test_what_one_process_made_is_up_to_date_for_two(
+    tiny_line, tiny_base_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "checkpoint"
+    one, two = (
+        finish(start_training(tiny_line, folder, tiny_base_model, processes=count, steps=4))
+        for count in (1, 2)
     )
-    assert finish(again)["skipped"]
+    assert (one["skipped"], two["skipped"]) == (False, True)
+    assert two["history"] == one["history"]
 
 
 @pytest.mark.slow
