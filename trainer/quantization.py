@@ -38,6 +38,8 @@ def four_bit(precision: Precision) -> Any:
         )
     from transformers import BitsAndBytesConfig
 
+    # On import it advises to install a library of faster kernels, for evaluation alone.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -52,8 +54,6 @@ def prepare_four_bit(encoder: nn.Module) -> None:
     On processors with bf16, bitsandbytes packs them once more when they are first evaluated,
     for good, and then gives no gradient.
     """
-    # It advises to install a library of faster kernels, for evaluation alone.
-    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     for _, part in _packed(encoder):
         part.support_avx512bf16_for_cpu = False
 
