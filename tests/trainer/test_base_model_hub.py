@@ -62,6 +62,13 @@ class _Handler(BaseHTTPRequestHandler):
             names = [{"rfilename": one.name} for one in sorted(hub.folder.iterdir())]
             listing = {"id": NAME, "sha": COMMIT, "siblings": names}
             self._send(hub.listing, json.dumps(listing).encode())
+        elif path == f"/api/models/{NAME}/tree/{COMMIT}":
+            # Later versions of the library ask for the files by themselves.
+            tree = [
+                {"type": "file", "path": one.name, "size": one.stat().st_size, "oid": "0" * 40}
+                for one in sorted(hub.folder.iterdir())
+            ]
+            self._send(hub.listing, json.dumps(tree).encode())
         elif path.startswith(f"/{NAME}/resolve/{COMMIT}/"):
             name = path.rpartition("/")[2]
             if self.command == "GET":
