@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from trainer.devices import Precision
     from trainer.fitting import Examples
     from trainer.processes import Processes
+    from trainer.teaching import Teaching
     from trainer.training_state import TrainingStateStore
 
 __all__ = ["train"]
@@ -42,11 +43,12 @@ def train(
     folder: Path,
     *,
     settings: TrainSettings,
+    teaching: Teaching | None = None,
     resume: bool = False,
     save_every_s: float = SAVE_EVERY_S,
     progress: Progress = no_progress,
 ) -> Artifact:
-    """Fine-tune the base model on a dataset and write a checkpoint.
+    """Fine-tune the base model, or a student of a teacher, on a dataset and write a checkpoint.
 
     A training that was killed goes on from its last state, which lies beside ``folder`` in
     ``<folder>.training``, and ends with the same bytes as one that was not. With other settings
@@ -58,7 +60,8 @@ def train(
     Args:
         dataset_folder: made by ``build_dataset``.
         folder: the checkpoint to write; skipped when it is up to date.
-        settings: see ``TrainSettings``.
+        settings: see ``TrainSettings``; a student takes no base model and no method from it.
+        teaching: trains a small student of this teacher, in place of the base model.
         resume: refuse to begin anew.
         save_every_s: seconds between two states, at least; at the end of a pass.
         progress: told each step.
@@ -74,12 +77,19 @@ def train(
     from trainer.processes import join_processes
 
     dataset = read_dataset(dataset_folder)
-    base = find_base_model(settings.base_model)
+    if teaching is None:
+        base = find_base_model(settings.base_model)
+        parents = {"dataset": dataset.digest, "base_model": base.digest}
+    else:
+        teaching.check(dataset.labels)
+        base, settings = teaching.base, teaching.adapt(settings)
+        parents = {"dataset": dataset.digest, "teacher": teaching.checkpoint.artifact.digest}
     processes = join_processes(settings.device)
     # Where a folder lies on this machine is nothing that the result depends on.
-    own_settings = msgspec.structs.replace(settings, base_model=base.name)
-    parents = {"dataset": dataset.digest, "base_model": base.digest}
-    work = _Work(dataset, base, settings, processes, progress)
+    own_settings = msgspec.structs.asdict(settings) | {"base_model": base.name}
+    if teaching is not None:
+        own_settings["distillation"] = msgspec.structs.asdict(teaching.settings)
+    work = _Work(dataset, base, settings, teaching, processes, progress)
     if not processes.is_main:
         return _follow(work)
     begun = False
@@ -118,6 +128,7 @@ class _Work(NamedTuple):
     dataset: Dataset
     base: BaseModel
     settings: TrainSettings
+    teaching: Teaching | None
     processes: Processes
     progress: Progress
 
@@ -170,7 +181,7 @@ def _train(
     from trainer.model import IntentModel
     from trainer.pooling import choose_pooling
 
-    dataset, base, settings, processes, progress = work
+    dataset, base, settings, teaching, processes, progress = work
     text = TextSettings(
         normalization="nfc-single-spaces",
         max_characters=settings.max_characters,
@@ -184,7 +195,17 @@ def _train(
     make_deterministic(settings.seed, settings.threads)
     device = processes.device
     precision = choose_precision(settings.precision, device)
-    encoder = _load(base, settings, device, precision)
+    lesson = None
+    if teaching is None:
+        encoder = _load(base, settings, device, precision)
+    else:
+        encoder, lesson = teaching.begin(
+            training,
+            tokenizer,
+            dataset_digest=dataset.digest,
+            processes=processes,
+            progress=progress,
+        )
     _check_max_tokens(settings.max_tokens, encoder, base)
     model = IntentModel(
         encoder,
@@ -216,6 +237,7 @@ def _train(
             settings=settings,
             device=device,
             precision=precision,
+            lesson=lesson,
             processes=processes,
             store=store,
             save_every_s=save_every_s,
