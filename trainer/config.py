@@ -93,6 +93,8 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Share of the target spread over all intents."""
     normalized: bool
     """Whether the head sees embeddings at length one; logits are then close to cosines."""
+    intent_names: bool
+    """Whether each intent's name is learnt from as one more utterance, where names tell."""
     head_scale: Annotated[float, msgspec.Meta(gt=0, le=1000)]
     """Logit of a text that lies exactly on its class mean, before the first step."""
     lora_rank: Annotated[int, msgspec.Meta(ge=1, le=1024)]

@@ -18,7 +18,6 @@ from trainer.config import DistillationSettings, TrainSettings
 from trainer.errors import TrainingError
 from trainer.fitting import Examples, Lesson
 from trainer.inference import embeddings_of
-from trainer.model import IntentModel
 from trainer.processes import Processes
 from trainer.students import make_student
 
@@ -80,76 +79,77 @@ class Teaching(NamedTuple):
             max_tokens=self.checkpoint.text.max_tokens,
         )
 
-    def begin(
+    def make_student(
+        self, tokenizer: Tokenizer, *, device: torch.device, progress: Progress = no_progress
+    ) -> Any:
+        """Make the student's encoder from the teacher's.
+
+        Args:
+            tokenizer: the teacher's.
+            device: where the teacher computes.
+            progress: told each batch.
+
+        Raises:
+            TrainingError: the teacher cannot have such a student.
+        """
+        return make_student(
+            load_model(self.checkpoint),
+            self.settings.tier,
+            tokenizer=tokenizer,
+            static_width=self.settings.static_width,
+            device=device,
+            progress=progress,
+        )
+
+    def ask(
         self,
         training: Examples,
-        tokenizer: Tokenizer,
         *,
-        dataset_digest: str,
+        inputs: dict[str, str],
         processes: Processes,
         progress: Progress = no_progress,
-    ) -> tuple[Any, Lesson]:
-        """Make the student's encoder, and ask the teacher about the training texts.
+    ) -> Lesson:
+        """Ask the teacher about the training texts.
 
         Its answers are computed once for all students and kept in ``<teacher>.logits``.
 
         Args:
             training: the texts, as the teacher's tokenizer divides them.
-            tokenizer: the teacher's.
-            dataset_digest: SHA-256 of the dataset that the texts come from.
+            inputs: what the texts come from; others are asked about again.
             processes: those that train together.
             progress: told each batch.
 
         Raises:
             StorageError: the answers cannot be written.
-            TrainingError: the teacher cannot have such a student.
         """
-        model: IntentModel = load_model(self.checkpoint).to(processes.device)
-        encoder = make_student(
-            model,
-            self.settings.tier,
-            tokenizer=tokenizer,
-            static_width=self.settings.static_width,
-            device=processes.device,
-            progress=progress,
-        )
         folder = self.checkpoint.artifact.folder
         kept = folder.with_name(f"{folder.name}.logits")
-        if processes.is_main:
-            self._ask(model, training, kept, dataset_digest, processes.device, progress)
-        processes.hear()
-        return encoder, Lesson(
-            logits=torch.from_numpy(np.load(kept / _LOGITS, allow_pickle=False)),
-            weight=self.settings.teacher_weight,
-            temperature=self.settings.temperature,
-        )
 
-    def _ask(
-        self,
-        model: IntentModel,
-        training: Examples,
-        folder: Path,
-        dataset_digest: str,
-        device: torch.device,
-        progress: Progress,
-    ) -> None:
         def make(partial: Path) -> dict[str, Any]:
+            model = load_model(self.checkpoint).to(processes.device)
             embeddings = embeddings_of(
                 model,
                 training.token_ids,
                 padding_id=model.padding_id,
-                device=device,
+                device=processes.device,
                 progress=progress,
             )
             logits = self.checkpoint.head().logits(embeddings.numpy())
             np.save(partial / _LOGITS, logits.astype(np.float32), allow_pickle=False)
             return {"texts": len(training.labels)}
 
-        produce_artifact(
-            folder,
-            kind=_KIND,
-            revision=_REVISION,
-            settings={},
-            parents={"checkpoint": self.checkpoint.artifact.digest, "dataset": dataset_digest},
-            make=make,
+        if processes.is_main:
+            produce_artifact(
+                kept,
+                kind=_KIND,
+                revision=_REVISION,
+                settings={},
+                parents={"checkpoint": self.checkpoint.artifact.digest, **inputs},
+                make=make,
+            )
+        processes.hear()
+        return Lesson(
+            logits=torch.from_numpy(np.load(kept / _LOGITS, allow_pickle=False)),
+            weight=self.settings.teacher_weight,
+            temperature=self.settings.temperature,
         )

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 KIND = "checkpoint"
 SAVE_EVERY_S = 30.0
-REVISION = 3
+REVISION = 4
 
 
 def train(
@@ -175,9 +175,10 @@ def _train(
     from trainer.adapters import add_adapter, merge_adapter
     from trainer.checkpoint import save_adapter, save_model
     from trainer.devices import choose_precision, make_deterministic
-    from trainer.fitting import fit
-    from trainer.head import describe_head, initialize_from_class_means
+    from trainer.fitting import Examples, fit
+    from trainer.head import class_means, describe_head, initialize_from_class_means
     from trainer.inference import embeddings_of
+    from trainer.intent_names import names_tell
     from trainer.model import IntentModel
     from trainer.pooling import choose_pooling
 
@@ -190,22 +191,16 @@ def _train(
     tokenizer = _open_tokenizer(base, settings)
     training = _examples(dataset.train, dataset.labels, tokenizer)
     validation = _examples(dataset.validation, dataset.labels, tokenizer)
+    names = _names(dataset.labels, tokenizer) if settings.intent_names else Examples([], [])
     labels = torch.tensor(training.labels)
 
     make_deterministic(settings.seed, settings.threads)
     device = processes.device
     precision = choose_precision(settings.precision, device)
-    lesson = None
     if teaching is None:
         encoder = _load(base, settings, device, precision)
     else:
-        encoder, lesson = teaching.begin(
-            training,
-            tokenizer,
-            dataset_digest=dataset.digest,
-            processes=processes,
-            progress=progress,
-        )
+        encoder = teaching.make_student(tokenizer, device=device, progress=progress)
     _check_max_tokens(settings.max_tokens, encoder, base)
     model = IntentModel(
         encoder,
@@ -214,10 +209,10 @@ def _train(
         pooling=choose_pooling(encoder.config, name=base.name),
     )
 
-    def embed() -> torch.Tensor:
+    def embed(examples: Examples) -> torch.Tensor:
         return embeddings_of(
             model.to(device),
-            training.token_ids,
+            examples.token_ids,
             padding_id=model.padding_id,
             device=device,
             processes=processes,
@@ -225,13 +220,34 @@ def _train(
         )
 
     with _translating_memory_errors():
+        embeddings, of_names = embed(training), embed(names)
+        means = class_means(embeddings, labels, count=len(dataset.labels))
+        named = names_tell(of_names, torch.tensor(names.labels, dtype=torch.int64), means)
+        learnt = training
+        if named:
+            learnt = Examples(
+                [*training.token_ids, *names.token_ids], [*training.labels, *names.labels]
+            )
+            embeddings = torch.cat([embeddings, of_names])
         initialize_from_class_means(
-            model.head, embed(), labels, scale=settings.head_scale, normalized=settings.normalized
+            model.head,
+            embeddings,
+            torch.tensor(learnt.labels),
+            scale=settings.head_scale,
+            normalized=settings.normalized,
         )
+        lesson = None
+        if teaching is not None:
+            lesson = teaching.ask(
+                learnt,
+                inputs={"dataset": dataset.digest, "intent_names": str(named)},
+                processes=processes,
+                progress=progress,
+            )
         adapted = add_adapter(model, settings) if settings.method != "full" else None
         fitted = fit(
             model,
-            training,
+            learnt,
             validation,
             padding_id=model.padding_id,
             settings=settings,
@@ -247,14 +263,17 @@ def _train(
             if folder is not None:
                 save_adapter(adapted, folder, base=base)
             merge_adapter(model, packed=settings.method == "qlora")
-        embeddings = embed().numpy()
+        embeddings = embed(training)
     if folder is None:
         return {}
-    head = describe_head(model.head, embeddings, labels.numpy(), normalized=settings.normalized)
+    head = describe_head(
+        model.head, embeddings.numpy(), labels.numpy(), normalized=settings.normalized
+    )
     save_model(model.to("cpu"), folder, head=head, labels=dataset.labels, text=text, base=base)
     return {
         "intents": len(dataset.labels),
         "utterances": len(training.labels),
+        "intent_names_learnt": named,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         **msgspec.structs.asdict(fitted),
     }
@@ -306,6 +325,17 @@ def _examples(split: Split, labels: tuple[str, ...], tokenizer: Tokenizer) -> Ex
     return Examples(
         token_ids=tokenizer.encode_many(in_scope.texts),
         labels=[numbers[intent] for intent in in_scope.intents if intent is not None],
+    )
+
+
+def _names(labels: tuple[str, ...], tokenizer: Tokenizer) -> Examples:
+    from trainer.fitting import Examples
+    from trainer.intent_names import words_of
+
+    named = [(number, words) for number, label in enumerate(labels) if (words := words_of(label))]
+    return Examples(
+        token_ids=tokenizer.encode_many([words for _, words in named]),
+        labels=[number for number, _ in named],
     )
 
 

@@ -219,3 +219,30 @@ class TestResuming:
         with pytest.raises(ResumeError, match=r"no unfinished training .*without --resume"):
             train(tiny_line.dataset, tmp_path / "new", settings=longer, resume=True)
         assert not (tmp_path / "new").exists()
+
+
+class TestIntentNames:
+    @pytest.fixture
+    def named(self, tmp_path: Path, data_settings: DataSettings) -> Path:
+        """A dataset whose intents are named after words of their utterances."""
+        rows = ["text,intent,split"]
+        for intent in ("lamp", "timer"):
+            rows += [f"{intent} {intent}{more},{intent},train" for more in ("", " please")]
+            rows += [f"{intent} now,{intent},validation", f"{intent} over here,{intent},test"]
+        (tmp_path / "named.csv").write_text("\n".join(rows) + "\n")
+        build_dataset(str(tmp_path / "named.csv"), tmp_path / "named", settings=data_settings)
+        return tmp_path / "named"
+
+    def test_names_that_tell_are_learnt_from(
+        self, named: Path, quick: TrainSettings, tmp_path: Path
+    ) -> None:
+        made = train(named, tmp_path / "checkpoint", settings=quick)
+        assert made.document.result["intent_names_learnt"]
+        assert made.document.result["utterances"] == 4
+
+    def test_names_are_left_alone_when_settings_say_so(
+        self, named: Path, quick: TrainSettings, tmp_path: Path
+    ) -> None:
+        settings = msgspec.structs.replace(quick, intent_names=False)
+        made = train(named, tmp_path / "checkpoint", settings=settings)
+        assert not made.document.result["intent_names_learnt"]
