@@ -65,6 +65,12 @@ def export_gguf_q8_0(model: Any, path: Path, *, tokenizer: Path, name: str) -> N
             "leave q8_0 out of compile.variants and compile.required",
             model_type=configuration.model_type,
         )
+    if not configuration.num_hidden_layers:
+        # llama.cpp does not refuse such a file: it dies of it.
+        raise ExportError(
+            "llama.cpp cannot read an encoder without layers; leave q8_0 out of compile.variants "
+            "and compile.required"
+        )
     for field in ("hidden_size", "intermediate_size"):
         if getattr(configuration, field) % _BLOCK:
             raise ExportError(

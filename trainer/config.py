@@ -9,7 +9,13 @@ import msgspec
 
 from edge_runtime.scoring import ScoreName
 
-__all__ = ["DEFAULTS", "CalibrationSettings", "DataSettings", "TrainSettings"]
+__all__ = [
+    "DEFAULTS",
+    "CalibrationSettings",
+    "DataSettings",
+    "DistillationSettings",
+    "TrainSettings",
+]
 
 DEFAULTS = Path(__file__).with_name("defaults.toml")
 
@@ -43,6 +49,9 @@ class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     intent_column: str | None = None
     """Column or key of the intent; without it intent, label, category or class is looked for."""
 
+
+Tier = Literal["layers-4", "layers-3", "layers-2", "static"]
+"""A student's encoder: so many layers, or one vector a token, whatever stands beside it."""
 
 Rate = Annotated[float, msgspec.Meta(gt=0, le=1)]
 """A learning rate at the top of the one-cycle schedule."""
@@ -84,6 +93,8 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Share of the target spread over all intents."""
     normalized: bool
     """Whether the head sees embeddings at length one; logits are then close to cosines."""
+    intent_names: bool
+    """Whether each intent's name is learnt from as one more utterance, where names tell."""
     head_scale: Annotated[float, msgspec.Meta(gt=0, le=1000)]
     """Logit of a text that lies exactly on its class mean, before the first step."""
     lora_rank: Annotated[int, msgspec.Meta(ge=1, le=1024)]
@@ -100,6 +111,25 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where to train; ``auto`` takes an NVIDIA GPU when there is one."""
     threads: Annotated[int, msgspec.Meta(ge=0, le=1024)]
     """Processor threads; 0 leaves torch's own choice."""
+
+
+class DistillationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a small student learns from a trained model: section ``[distillation]``."""
+
+    tier: Tier
+    """How much is left of the encoder."""
+    teacher_weight: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    """Share of the loss that asks for the teacher's answers; the rest asks for the intents."""
+    temperature: Annotated[float, msgspec.Meta(gt=0, le=100)]
+    """The logits of both are divided by it before they are compared."""
+    epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)]
+    """Passes over the training utterances, at most; in place of ``train.epochs``."""
+    learning_rate: Rate
+    """For a student with layers, in place of ``train.learning_rate``."""
+    static_learning_rate: Rate
+    """For a static student, in place of ``train.learning_rate``."""
+    static_width: Annotated[int, msgspec.Meta(ge=8, le=4096)]
+    """Numbers in a static student's embedding."""
 
 
 class CalibrationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -24,7 +24,7 @@ from trainer.optimization import make_optimization, name_of_rate
 from trainer.processes import Processes
 from trainer.training_state import EpochRecord, TrainingState, TrainingStateStore
 
-__all__ = ["Examples", "FitResult", "fit"]
+__all__ = ["Examples", "FitResult", "Lesson", "fit"]
 
 _CLIP_NORM = 1.0
 
@@ -36,6 +36,20 @@ class Examples(NamedTuple):
     """One row an utterance."""
     labels: Sequence[int]
     """One label number an utterance."""
+
+
+class Lesson(NamedTuple):
+    """What a student learns from its teacher.
+
+    Source: Hinton et al. 2015 (arXiv 1503.02531).
+    """
+
+    logits: Tensor
+    """The teacher's, of each training utterance: (utterances, labels)."""
+    weight: float
+    """Share of the loss that asks for them, 0 to 1; the rest asks for the labels."""
+    temperature: float
+    """Logits are divided by it before they are compared."""
 
 
 class FitResult(msgspec.Struct, frozen=True):
@@ -62,6 +76,7 @@ def fit(
     settings: TrainSettings,
     device: torch.device,
     precision: Precision,
+    lesson: Lesson | None = None,
     processes: Processes | None = None,
     store: TrainingStateStore | None = None,
     save_every_s: float = 0.0,
@@ -77,6 +92,7 @@ def fit(
         settings: epochs, batch size, learning rates, seed.
         device: where to train.
         precision: of the matrix products.
+        lesson: what a teacher says of the training utterances, for a student.
         processes: those that train together, each of which calls this; else this one alone.
         store: keeps the state at the end of a pass; a training that was interrupted goes on.
             The main process's alone is used.
@@ -89,7 +105,7 @@ def fit(
     """
     model.to(device).train()
     together = processes or Processes(device)
-    loop = _Loop(model, training, padding_id, settings, precision, together, progress)
+    loop = _Loop(model, training, lesson, padding_id, settings, precision, together, progress)
     if not together.is_main:
         store = None
     state = together.hear(store.load(torch.device("cpu")) if store is not None else None)
@@ -140,6 +156,7 @@ class _Loop:
         self,
         model: IntentModel,
         training: Examples,
+        lesson: Lesson | None,
         padding_id: int,
         settings: TrainSettings,
         precision: Precision,
@@ -148,7 +165,7 @@ class _Loop:
     ) -> None:
         self._model, self._settings, self._processes = model, settings, processes
         self._precision, self._padding_id, self._progress = precision, padding_id, progress
-        self._rows = training.token_ids
+        self._rows, self._lesson = training.token_ids, lesson
         self._lengths = [len(row) for row in training.token_ids]
         self._targets = torch.tensor(training.labels, dtype=torch.int64)
         steps = math.ceil(len(self._lengths) / settings.batch_size)
@@ -211,13 +228,17 @@ class _Loop:
         device = self._processes.device
         ids, mask = pad([self._rows[row] for row in rows], padding_id=self._padding_id)
         with self._autocast():
-            logits = self._model(ids.to(device), mask.to(device)).logits
-        return nn.functional.cross_entropy(
-            logits.float(),
+            logits = self._model(ids.to(device), mask.to(device)).logits.float()
+        loss = nn.functional.cross_entropy(
+            logits,
             self._targets[rows].to(device),
             label_smoothing=self._settings.label_smoothing,
             reduction="sum",
         )
+        if self._lesson is None:
+            return loss
+        from_teacher = _divergence(logits, self._lesson.logits[rows].to(device), self._lesson)
+        return torch.lerp(loss, from_teacher, self._lesson.weight)
 
     def is_time_to_look(self) -> bool:
         """Whether enough steps were made since the last look, or all."""
@@ -292,3 +313,15 @@ class _Loop:
         self.average.apply(state.weights)
         self.average.values = {name: one.to(device) for name, one in state.average.items()}
         self.best = {name: one.to(device) for name, one in state.best.items()}
+
+
+def _divergence(logits: Tensor, wanted: Tensor, lesson: Lesson) -> Tensor:
+    """Kullback-Leibler divergence from the teacher's softened answers, added up over texts."""
+    divergence = nn.functional.kl_div(
+        torch.log_softmax(logits / lesson.temperature, dim=1),
+        torch.log_softmax(wanted / lesson.temperature, dim=1),
+        log_target=True,
+        reduction="sum",
+    )
+    # Gradients shrink with the square of the temperature: this keeps the share what it says.
+    return divergence * lesson.temperature**2

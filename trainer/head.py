@@ -9,13 +9,26 @@ from torch import Tensor, nn
 
 from edge_runtime.head import Head, normalize
 
-__all__ = ["describe_head", "initialize_from_class_means"]
+__all__ = ["class_means", "describe_head", "initialize_from_class_means"]
 
 _SHRINKAGE = 0.01
 # Neighbours are the one part of a head that grows with the data: of a larger set an even choice.
 _MOST_NEIGHBOURS = 20_000
 # Rows at a time where a sum over all of them needs more digits.
 _BLOCK_ROWS = 10_000
+
+
+def class_means(embeddings: Tensor, labels: Tensor, *, count: int) -> Tensor:
+    """Mean direction of each intent's texts, of length one, shape (count, hidden).
+
+    Args:
+        embeddings: shape (texts, hidden).
+        labels: int64 of shape (texts,).
+        count: how many intents there are; one without texts gets zeros.
+    """
+    means = torch.zeros(count, embeddings.shape[1])
+    means.index_add_(0, labels, nn.functional.normalize(embeddings, dim=1))
+    return nn.functional.normalize(means, dim=1)
 
 
 def initialize_from_class_means(
@@ -35,11 +48,8 @@ def initialize_from_class_means(
         scale: the logit of a perfect match.
         normalized: whether the head sees embeddings at length one.
     """
-    lengths = embeddings.norm(dim=1, keepdim=True)
-    means = torch.zeros(head.out_features, embeddings.shape[1])
-    means.index_add_(0, labels, embeddings / lengths)
-    means = nn.functional.normalize(means, dim=1)
-    typical = torch.tensor(1.0) if normalized else lengths.mean()
+    means = class_means(embeddings, labels, count=head.out_features)
+    typical = torch.tensor(1.0) if normalized else embeddings.norm(dim=1).mean()
     with torch.no_grad():
         head.weight.copy_(means * scale / typical)
         head.bias.zero_()

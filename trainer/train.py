@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from trainer.devices import Precision
     from trainer.fitting import Examples
     from trainer.processes import Processes
+    from trainer.teaching import Teaching
     from trainer.training_state import TrainingStateStore
 
 __all__ = ["train"]
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 KIND = "checkpoint"
 SAVE_EVERY_S = 30.0
-REVISION = 3
+REVISION = 4
 
 
 def train(
@@ -42,11 +43,12 @@ def train(
     folder: Path,
     *,
     settings: TrainSettings,
+    teaching: Teaching | None = None,
     resume: bool = False,
     save_every_s: float = SAVE_EVERY_S,
     progress: Progress = no_progress,
 ) -> Artifact:
-    """Fine-tune the base model on a dataset and write a checkpoint.
+    """Fine-tune the base model, or a student of a teacher, on a dataset and write a checkpoint.
 
     A training that was killed goes on from its last state, which lies beside ``folder`` in
     ``<folder>.training``, and ends with the same bytes as one that was not. With other settings
@@ -58,7 +60,8 @@ def train(
     Args:
         dataset_folder: made by ``build_dataset``.
         folder: the checkpoint to write; skipped when it is up to date.
-        settings: see ``TrainSettings``.
+        settings: see ``TrainSettings``; a student takes no base model and no method from it.
+        teaching: trains a small student of this teacher, in place of the base model.
         resume: refuse to begin anew.
         save_every_s: seconds between two states, at least; at the end of a pass.
         progress: told each step.
@@ -74,12 +77,19 @@ def train(
     from trainer.processes import join_processes
 
     dataset = read_dataset(dataset_folder)
-    base = find_base_model(settings.base_model)
+    if teaching is None:
+        base = find_base_model(settings.base_model)
+        parents = {"dataset": dataset.digest, "base_model": base.digest}
+    else:
+        teaching.check(dataset.labels)
+        base, settings = teaching.base, teaching.adapt(settings)
+        parents = {"dataset": dataset.digest, "teacher": teaching.checkpoint.artifact.digest}
     processes = join_processes(settings.device)
     # Where a folder lies on this machine is nothing that the result depends on.
-    own_settings = msgspec.structs.replace(settings, base_model=base.name)
-    parents = {"dataset": dataset.digest, "base_model": base.digest}
-    work = _Work(dataset, base, settings, processes, progress)
+    own_settings = msgspec.structs.asdict(settings) | {"base_model": base.name}
+    if teaching is not None:
+        own_settings["distillation"] = msgspec.structs.asdict(teaching.settings)
+    work = _Work(dataset, base, settings, teaching, processes, progress)
     if not processes.is_main:
         return _follow(work)
     begun = False
@@ -118,6 +128,7 @@ class _Work(NamedTuple):
     dataset: Dataset
     base: BaseModel
     settings: TrainSettings
+    teaching: Teaching | None
     processes: Processes
     progress: Progress
 
@@ -164,13 +175,14 @@ def _train(
     from trainer.adapters import add_adapter, merge_adapter
     from trainer.checkpoint import save_adapter, save_model
     from trainer.devices import choose_precision, make_deterministic
-    from trainer.fitting import fit
-    from trainer.head import describe_head, initialize_from_class_means
+    from trainer.fitting import Examples, fit
+    from trainer.head import class_means, describe_head, initialize_from_class_means
     from trainer.inference import embeddings_of
+    from trainer.intent_names import names_tell
     from trainer.model import IntentModel
     from trainer.pooling import choose_pooling
 
-    dataset, base, settings, processes, progress = work
+    dataset, base, settings, teaching, processes, progress = work
     text = TextSettings(
         normalization="nfc-single-spaces",
         max_characters=settings.max_characters,
@@ -179,12 +191,16 @@ def _train(
     tokenizer = _open_tokenizer(base, settings)
     training = _examples(dataset.train, dataset.labels, tokenizer)
     validation = _examples(dataset.validation, dataset.labels, tokenizer)
+    names = _names(dataset.labels, tokenizer) if settings.intent_names else Examples([], [])
     labels = torch.tensor(training.labels)
 
     make_deterministic(settings.seed, settings.threads)
     device = processes.device
     precision = choose_precision(settings.precision, device)
-    encoder = _load(base, settings, device, precision)
+    if teaching is None:
+        encoder = _load(base, settings, device, precision)
+    else:
+        encoder = teaching.make_student(tokenizer, device=device, progress=progress)
     _check_max_tokens(settings.max_tokens, encoder, base)
     model = IntentModel(
         encoder,
@@ -193,10 +209,10 @@ def _train(
         pooling=choose_pooling(encoder.config, name=base.name),
     )
 
-    def embed() -> torch.Tensor:
+    def embed(examples: Examples) -> torch.Tensor:
         return embeddings_of(
             model.to(device),
-            training.token_ids,
+            examples.token_ids,
             padding_id=model.padding_id,
             device=device,
             processes=processes,
@@ -204,18 +220,40 @@ def _train(
         )
 
     with _translating_memory_errors():
+        embeddings, of_names = embed(training), embed(names)
+        means = class_means(embeddings, labels, count=len(dataset.labels))
+        named = names_tell(of_names, torch.tensor(names.labels, dtype=torch.int64), means)
+        learnt = training
+        if named:
+            learnt = Examples(
+                [*training.token_ids, *names.token_ids], [*training.labels, *names.labels]
+            )
+            embeddings = torch.cat([embeddings, of_names])
         initialize_from_class_means(
-            model.head, embed(), labels, scale=settings.head_scale, normalized=settings.normalized
+            model.head,
+            embeddings,
+            torch.tensor(learnt.labels),
+            scale=settings.head_scale,
+            normalized=settings.normalized,
         )
+        lesson = None
+        if teaching is not None:
+            lesson = teaching.ask(
+                learnt,
+                inputs={"dataset": dataset.digest, "intent_names": str(named)},
+                processes=processes,
+                progress=progress,
+            )
         adapted = add_adapter(model, settings) if settings.method != "full" else None
         fitted = fit(
             model,
-            training,
+            learnt,
             validation,
             padding_id=model.padding_id,
             settings=settings,
             device=device,
             precision=precision,
+            lesson=lesson,
             processes=processes,
             store=store,
             save_every_s=save_every_s,
@@ -225,14 +263,17 @@ def _train(
             if folder is not None:
                 save_adapter(adapted, folder, base=base)
             merge_adapter(model, packed=settings.method == "qlora")
-        embeddings = embed().numpy()
+        embeddings = embed(training)
     if folder is None:
         return {}
-    head = describe_head(model.head, embeddings, labels.numpy(), normalized=settings.normalized)
+    head = describe_head(
+        model.head, embeddings.numpy(), labels.numpy(), normalized=settings.normalized
+    )
     save_model(model.to("cpu"), folder, head=head, labels=dataset.labels, text=text, base=base)
     return {
         "intents": len(dataset.labels),
         "utterances": len(training.labels),
+        "intent_names_learnt": named,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         **msgspec.structs.asdict(fitted),
     }
@@ -284,6 +325,17 @@ def _examples(split: Split, labels: tuple[str, ...], tokenizer: Tokenizer) -> Ex
     return Examples(
         token_ids=tokenizer.encode_many(in_scope.texts),
         labels=[numbers[intent] for intent in in_scope.intents if intent is not None],
+    )
+
+
+def _names(labels: tuple[str, ...], tokenizer: Tokenizer) -> Examples:
+    from trainer.fitting import Examples
+    from trainer.intent_names import words_of
+
+    named = [(number, words) for number, label in enumerate(labels) if (words := words_of(label))]
+    return Examples(
+        token_ids=tokenizer.encode_many([words for _, words in named]),
+        labels=[number for number, _ in named],
     )
 
 

@@ -127,6 +127,12 @@ def test_an_encoder_of_another_kind_is_refused(tokenizer: Path, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_encoder_without_layers_is_refused(tokenizer: Path, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="cannot read an encoder without layers"):
+        export_gguf_q8_0(bert(num_hidden_layers=0), tmp_path / "x", tokenizer=tokenizer, name="x")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_tokenizer_of_another_kind_is_refused(tmp_path: Path) -> None:
     tokenizer = tmp_path / "tokenizer.json"
     tokenizer.write_text('{"model": {"type": "BPE", "vocab": {}}}')

@@ -13,7 +13,7 @@ from trainer.base_model import find_base_model
 from trainer.config import TrainSettings
 from trainer.devices import make_deterministic
 from trainer.errors import TrainingError
-from trainer.fitting import Examples, FitResult, fit
+from trainer.fitting import Examples, FitResult, Lesson, fit
 from trainer.model import IntentModel, load_encoder
 from trainer.training_state import TrainingStateStore
 
@@ -413,3 +413,41 @@ class TestResuming:
         assert len(told.notes) == 21 - (steps - 1) // 3 * 3
         assert result == expected
         assert equal_weights(resumed, whole)
+
+
+class TestLesson:
+    def test_a_student_learns_what_its_teacher_says_and_not_the_labels(
+        self, tiny_base_model: Path, settings: TrainSettings
+    ) -> None:
+        # The teacher takes each intent for the next one.
+        wrong = torch.nn.functional.one_hot((torch.tensor(TRAINING.labels) + 1) % 3, 3) * 8.0
+        model = fresh(tiny_base_model, settings)
+        fit(
+            model,
+            TRAINING,
+            NOTHING,
+            lesson=Lesson(logits=wrong, weight=1.0, temperature=2.0),
+            padding_id=0,
+            settings=settings,
+            device=CPU,
+            precision="fp32",
+        )
+        ids = torch.tensor([[2, 50, 3], [2, 51, 3], [2, 52, 3]])
+        assert model(ids, torch.ones_like(ids)).logits.argmax(dim=1).tolist() == [1, 2, 0]
+
+    def test_a_teacher_without_weight_changes_nothing(
+        self, tiny_base_model: Path, settings: TrainSettings
+    ) -> None:
+        alone, _ = fitted(tiny_base_model, settings)
+        model = fresh(tiny_base_model, settings)
+        fit(
+            model,
+            TRAINING,
+            VALIDATION,
+            lesson=Lesson(logits=torch.ones(24, 3), weight=0.0, temperature=2.0),
+            padding_id=0,
+            settings=settings,
+            device=CPU,
+            precision="fp32",
+        )
+        assert equal_weights(alone, model)

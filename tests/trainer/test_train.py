@@ -301,3 +301,30 @@ def test_twenty_utterances_are_enough_with_the_default_settings(
     ).numpy()
     answers = checkpoint.head().logits(embeddings).argmax(axis=1)
     assert [checkpoint.labels[one] for one in answers] == list(test.intents)
+
+
+class TestIntentNames:
+    @pytest.fixture
+    def named(self, tmp_path: Path, data_settings: DataSettings) -> Path:
+        """A dataset whose intents are named after words of their utterances."""
+        rows = ["text,intent,split"]
+        for intent in ("lamp", "timer"):
+            rows += [f"{intent} {intent}{more},{intent},train" for more in ("", " please")]
+            rows += [f"{intent} now,{intent},validation", f"{intent} over here,{intent},test"]
+        (tmp_path / "named.csv").write_text("\n".join(rows) + "\n")
+        build_dataset(str(tmp_path / "named.csv"), tmp_path / "named", settings=data_settings)
+        return tmp_path / "named"
+
+    def test_names_that_tell_are_learnt_from(
+        self, named: Path, quick: TrainSettings, tmp_path: Path
+    ) -> None:
+        made = train(named, tmp_path / "checkpoint", settings=quick)
+        assert made.document.result["intent_names_learnt"]
+        assert made.document.result["utterances"] == 4
+
+    def test_names_are_left_alone_when_settings_say_so(
+        self, named: Path, quick: TrainSettings, tmp_path: Path
+    ) -> None:
+        settings = msgspec.structs.replace(quick, intent_names=False)
+        made = train(named, tmp_path / "checkpoint", settings=settings)
+        assert not made.document.result["intent_names_learnt"]

@@ -9,10 +9,11 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
+from edge_runtime.artifact import Artifact
 from edge_runtime.console import print_json, reporting_errors, showing_progress
 from edge_runtime.settings import load_settings
 from trainer.commands.locations import BUILD
-from trainer.config import DEFAULTS, TrainSettings
+from trainer.config import DEFAULTS, DistillationSettings, TrainSettings
 
 __all__ = ["namespace"]
 
@@ -66,6 +67,63 @@ def run(
         leave_processes()
     if not is_main_process():
         return
+    _tell(artifact, folder, json=json)
+
+
+@task(
+    help={
+        "teacher": "a checkpoint that train.run made of the same dataset",
+        "dataset": "what data.build made",
+        "folder": "the student's checkpoint",
+        "tier": "layers-4, layers-3, layers-2 or static: how much is left of the encoder",
+        "seed": "seed of the training",
+        "resume": "go on with the unfinished training, and with nothing else",
+        "json": "print one JSON object",
+    },
+)
+def student(
+    _: Context,
+    teacher: str = str(BUILD / "smart-home" / "checkpoint"),
+    dataset: str = str(BUILD / "smart-home" / "dataset"),
+    folder: str = str(BUILD / "smart-home" / "student"),
+    tier: str | None = None,
+    seed: int | None = None,
+    *,
+    resume: bool = False,
+    json: bool = False,
+) -> None:
+    """Train a small student of a trained model."""
+    from trainer.checkpoint import read_checkpoint
+    from trainer.teaching import Teaching
+    from trainer.train import train
+
+    with reporting_errors(), showing_progress() as progress:
+        project = Path.cwd()
+        distillation = load_settings(
+            DistillationSettings,
+            "distillation",
+            defaults=DEFAULTS,
+            project_folder=project,
+            flags={"tier": tier},
+        )
+        artifact = train(
+            Path(dataset),
+            Path(folder),
+            settings=load_settings(
+                TrainSettings,
+                "train",
+                defaults=DEFAULTS,
+                project_folder=project,
+                flags={"seed": seed},
+            ),
+            teaching=Teaching(checkpoint=read_checkpoint(Path(teacher)), settings=distillation),
+            resume=resume,
+            progress=progress,
+        )
+    _tell(artifact, folder, json=json)
+
+
+def _tell(artifact: Artifact, folder: str, *, json: bool) -> None:
     result = artifact.document.result
     if json:
         print_json({"folder": folder, "skipped": artifact.skipped, **result})
@@ -96,4 +154,4 @@ def _launch(
         raise SystemExit(code)
 
 
-namespace = Collection("train", run)
+namespace = Collection("train", run, student)

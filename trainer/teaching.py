@@ -1,0 +1,155 @@
+"""A teacher and what its students learn of it: an encoder to begin with, and its answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import torch
+
+from edge_runtime.artifact import produce_artifact
+from edge_runtime.console import Progress, no_progress
+from edge_runtime.tokenization import Tokenizer
+from trainer.base_model import BaseModel
+from trainer.checkpoint import Checkpoint, load_model
+from trainer.config import DistillationSettings, TrainSettings
+from trainer.errors import TrainingError
+from trainer.fitting import Examples, Lesson
+from trainer.inference import embeddings_of
+from trainer.processes import Processes
+from trainer.students import make_student
+
+__all__ = ["Teaching"]
+
+_KIND = "teacher"
+_REVISION = 1
+_LOGITS = "logits.npy"
+
+
+class Teaching(NamedTuple):
+    """A teacher, and how its student learns."""
+
+    checkpoint: Checkpoint
+    """The teacher."""
+    settings: DistillationSettings
+
+    def check(self, labels: tuple[str, ...]) -> None:
+        """Check that the teacher knows the intents of a dataset, and no others.
+
+        Raises:
+            TrainingError: it was trained on other intents.
+        """
+        if other := sorted(set(self.checkpoint.labels) ^ set(labels)):
+            raise TrainingError(
+                f"the teacher {self.checkpoint.artifact.folder} and the dataset have not the same "
+                f"intents: {other[0]!r} is in one alone ({len(other)} such); give a teacher that "
+                "was trained on this dataset's intents",
+                intents=other,
+            )
+
+    @property
+    def base(self) -> BaseModel:
+        """The base model that the teacher came from, with the teacher's tokenizer."""
+        document = self.checkpoint.base_model
+        return BaseModel(
+            name=document["name"],
+            location=str(self.checkpoint.artifact.folder),
+            revision=document["revision"],
+            licence=document["licence"],
+            digest=document["sha256"],
+        )
+
+    def adapt(self, settings: TrainSettings) -> TrainSettings:
+        """The student's own training: all of its weights, and the texts as the teacher sees them.
+
+        Args:
+            settings: of trainings without a teacher.
+        """
+        is_static = self.settings.tier == "static"
+        return msgspec.structs.replace(
+            settings,
+            method="full",
+            epochs=self.settings.epochs,
+            learning_rate=self.settings.static_learning_rate
+            if is_static
+            else self.settings.learning_rate,
+            max_characters=self.checkpoint.text.max_characters,
+            max_tokens=self.checkpoint.text.max_tokens,
+        )
+
+    def make_student(
+        self, tokenizer: Tokenizer, *, device: torch.device, progress: Progress = no_progress
+    ) -> Any:
+        """Make the student's encoder from the teacher's.
+
+        Args:
+            tokenizer: the teacher's.
+            device: where the teacher computes.
+            progress: told each batch.
+
+        Raises:
+            TrainingError: the teacher cannot have such a student.
+        """
+        return make_student(
+            load_model(self.checkpoint),
+            self.settings.tier,
+            tokenizer=tokenizer,
+            static_width=self.settings.static_width,
+            device=device,
+            progress=progress,
+        )
+
+    def ask(
+        self,
+        training: Examples,
+        *,
+        inputs: dict[str, str],
+        processes: Processes,
+        progress: Progress = no_progress,
+    ) -> Lesson:
+        """Ask the teacher about the training texts.
+
+        Its answers are computed once for all students and kept in ``<teacher>.logits``.
+
+        Args:
+            training: the texts, as the teacher's tokenizer divides them.
+            inputs: what the texts come from; others are asked about again.
+            processes: those that train together.
+            progress: told each batch.
+
+        Raises:
+            StorageError: the answers cannot be written.
+        """
+        folder = self.checkpoint.artifact.folder
+        kept = folder.with_name(f"{folder.name}.logits")
+
+        def make(partial: Path) -> dict[str, Any]:
+            model = load_model(self.checkpoint).to(processes.device)
+            embeddings = embeddings_of(
+                model,
+                training.token_ids,
+                padding_id=model.padding_id,
+                device=processes.device,
+                progress=progress,
+            )
+            logits = self.checkpoint.head().logits(embeddings.numpy())
+            np.save(partial / _LOGITS, logits.astype(np.float32), allow_pickle=False)
+            return {"texts": len(training.labels)}
+
+        if processes.is_main:
+            produce_artifact(
+                kept,
+                kind=_KIND,
+                revision=_REVISION,
+                settings={},
+                parents={"checkpoint": self.checkpoint.artifact.digest, **inputs},
+                make=make,
+            )
+        processes.hear()
+        return Lesson(
+            logits=torch.from_numpy(np.load(kept / _LOGITS, allow_pickle=False)),
+            weight=self.settings.teacher_weight,
+            temperature=self.settings.temperature,
+        )
