@@ -18,6 +18,7 @@ from trainer.config import TrainSettings
 from trainer.devices import Precision
 from trainer.errors import TrainingError
 from trainer.model import IntentModel
+from trainer.observer import NoObserver, TrainingObserver
 from trainer.training_state import EpochRecord, TrainingState, TrainingStateStore
 
 __all__ = ["Examples", "FitResult", "fit"]
@@ -60,6 +61,7 @@ def fit(
     precision: Precision,
     store: TrainingStateStore | None = None,
     save_every_s: float = 0.0,
+    observer: TrainingObserver | None = None,
     progress: Progress = no_progress,
 ) -> FitResult:
     """Train in place; the model ends with the weights that were best on validation.
@@ -74,6 +76,7 @@ def fit(
         precision: of the matrix products.
         store: keeps the state at the end of a pass; a training that was interrupted goes on.
         save_every_s: seconds between two states, at least.
+        observer: told the end of each pass.
         progress: told each step.
 
     Raises:
@@ -84,11 +87,13 @@ def fit(
     state = store.load(device) if store is not None else None
     if state is not None:
         loop.restore(state)
+    watching = observer or NoObserver()
     saved = time.monotonic()
     while loop.epoch < loop.epochs and not loop.is_stuck():
         loss = loop.run_epoch()
         with loop.average.applied():
             loop.judge(loss, validation)
+        watching.epoch(loop.epoch, loop.history[-1])
         if store is not None and time.monotonic() - saved >= save_every_s:
             store.save(loop.state())
             saved = time.monotonic()

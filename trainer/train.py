@@ -17,6 +17,7 @@ from trainer.base_model import BaseModel, find_base_model
 from trainer.config import TrainSettings
 from trainer.dataset import Dataset, Split, read_dataset
 from trainer.errors import BaseModelError, ResumeError
+from trainer.observer import NoObserver, TrainingObserver
 
 if TYPE_CHECKING:
     from trainer.fitting import Examples
@@ -38,6 +39,7 @@ def train(
     settings: TrainSettings,
     resume: bool = False,
     save_every_s: float = SAVE_EVERY_S,
+    observer: TrainingObserver | None = None,
     progress: Progress = no_progress,
 ) -> Artifact:
     """Fine-tune the base model on a dataset and write a checkpoint.
@@ -52,6 +54,7 @@ def train(
         settings: see ``TrainSettings``.
         resume: refuse to begin anew.
         save_every_s: seconds between two states, at least; at the end of a pass.
+        observer: watches the training, such as ``trainer.tracking``'s record of it.
         progress: told each step.
 
     Raises:
@@ -70,12 +73,11 @@ def train(
     def make(partial: Path) -> dict[str, Any]:
         from trainer.training_state import TrainingStateStore
 
-        store = TrainingStateStore(
-            folder.with_name(f"{folder.name}.training"),
-            inputs={"settings": own_settings, **parents},
-        )
-        _choose_start(store, resume=resume)
-        result = _train(dataset, base, partial, settings, store, save_every_s, progress)
+        inputs = {"settings": own_settings, **parents}
+        store = TrainingStateStore(folder.with_name(f"{folder.name}.training"), inputs=inputs)
+        watching = observer or NoObserver()
+        watching.begin(inputs, resumed=_choose_start(store, resume=resume))
+        result = _train(dataset, base, partial, settings, store, save_every_s, watching, progress)
         store.remove()
         return result
 
@@ -84,8 +86,8 @@ def train(
     )
 
 
-def _choose_start(store: TrainingStateStore, *, resume: bool) -> None:
-    """Keep the state of a killed training, or clear it away, or refuse."""
+def _choose_start(store: TrainingStateStore, *, resume: bool) -> bool:
+    """Keep the state of a killed training (then true), or clear it away, or refuse."""
     difference = store.difference()
     if difference is None:
         if resume:
@@ -103,6 +105,7 @@ def _choose_start(store: TrainingStateStore, *, resume: bool) -> None:
             )
         logger.info("beginning anew: the unfinished training was another one: %s", difference)
         store.remove()
+    return difference == ""
 
 
 def _train(
@@ -112,6 +115,7 @@ def _train(
     settings: TrainSettings,
     store: TrainingStateStore,
     save_every_s: float,
+    observer: TrainingObserver,
     progress: Progress,
 ) -> dict[str, Any]:
     import numpy as np
@@ -169,6 +173,7 @@ def _train(
         precision=choose_precision(settings.precision, device),
         store=store,
         save_every_s=save_every_s,
+        observer=observer,
         progress=progress,
     )
     if adapted is not None:

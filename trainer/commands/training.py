@@ -11,6 +11,7 @@ from invoke.tasks import task
 from edge_runtime.console import print_json, reporting_errors, showing_progress
 from edge_runtime.settings import load_settings
 from trainer.commands.locations import BUILD
+from trainer.commands.recording import print_runs, recorder_of_project, track_settings_of_project
 from trainer.config import DEFAULTS, TrainSettings
 
 __all__ = ["namespace"]
@@ -52,15 +53,43 @@ def run(
             project_folder=Path.cwd(),
             flags={"base_model": base_model, "epochs": epochs, "seed": seed, "method": method},
         )
-        artifact = train(
-            Path(dataset), Path(folder), settings=settings, resume=resume, progress=progress
-        )
+        with recorder_of_project().training(Path(folder)) as record:
+            artifact = train(
+                Path(dataset),
+                Path(folder),
+                settings=settings,
+                resume=resume,
+                observer=record,
+                progress=progress,
+            )
+            cost = record.finish(artifact)
     result = artifact.document.result
     if json:
-        print_json({"folder": folder, "skipped": artifact.skipped, **result})
+        print_json({"folder": folder, "skipped": artifact.skipped, "cost": cost, **result})
         return
     state = "up to date" if artifact.skipped else "trained"
     print(f"{folder}: {state}: {result['intents']} intents, {result['utterances']} utterances")
+    if cost is not None:
+        print(cost.in_words())
 
 
-namespace = Collection("train", run)
+@task(
+    help={
+        "limit": "how many runs, the newest first",
+        "json": "print one JSON object",
+    }
+)
+def runs(_: Context, limit: int = 20, *, json: bool = False) -> None:
+    """List recorded trainings: settings that differ, test measures, energy."""
+    from trainer.tracking import list_runs, open_tracker
+
+    with reporting_errors():
+        tracker = open_tracker(track_settings_of_project(), folder=BUILD)
+        table = list_runs(tracker, limit=limit)
+    if json:
+        print_json(table)
+    else:
+        print_runs(table)
+
+
+namespace = Collection("train", run, runs)
