@@ -58,7 +58,7 @@ def place_of(folder: Path) -> str:
 
 def inputs_digest(inputs: Mapping[str, Any]) -> str:
     """Digest of settings and parents: equal ones give the same checkpoint."""
-    return hashlib.sha256(canonical_json(dict(inputs))).hexdigest()
+    return hashlib.sha256(canonical_json(msgspec.to_builtins(dict(inputs)))).hexdigest()
 
 
 def flat_settings(section: str, settings: Mapping[str, Any]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -86,10 +87,10 @@ class MlflowTracker:
 
     def begin(self, name: str, *, params: Mapping[str, str], tags: Mapping[str, str]) -> str:
         """See ``Tracker``."""
-        from mlflow.entities import Param
-
         with self._translating():
             client, experiment = self._open()
+            from mlflow.entities import Param
+
             run = str(client.create_run(experiment, tags=_cut(tags), run_name=name).info.run_id)
             rows = [Param(key, value) for key, value in _cut(params).items()]
             for start in range(0, len(rows), _PAGE):
@@ -113,10 +114,10 @@ class MlflowTracker:
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """See ``Tracker``."""
-        from mlflow.entities import Metric, RunTag
-
         with self._translating():
             client, _ = self._open()
+            from mlflow.entities import Metric, RunTag
+
             now = int(time.time() * 1000)
             rows = [Metric(one.name, one.value, now, one.step) for one in metrics]
             for start in range(0, len(rows), _PAGE):
@@ -158,7 +159,9 @@ class MlflowTracker:
     @contextlib.contextmanager
     def _translating(self) -> Iterator[None]:
         try:
-            yield
+            # Of MLflow's own use of things that other libraries will drop, nobody need hear.
+            with warnings.catch_warnings(action="ignore"):
+                yield
         # Whatever goes wrong in here, MLflow, SQLAlchemy, requests or the disk: the training
         # that is being recorded must not be lost for it.
         except Exception as error:

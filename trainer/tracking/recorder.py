@@ -13,6 +13,9 @@ from trainer.errors import TrackingError
 from trainer.tracking.cloudwatch import CloudWatchMetrics
 from trainer.tracking.fields import (
     CHECKPOINT,
+    INPUTS,
+    LAST_EPOCH,
+    PLACE,
     epoch_measurements,
     flat_settings,
     name_of_run,
@@ -116,13 +119,23 @@ class Recorder:
         if not found:
             trained = read_artifact(checkpoint, "checkpoint")
             document = trained.document
-            run = tracker.begin(
-                name_of_run(checkpoint),
-                params=flat_settings("train", document.settings),
-                tags=training_tags(checkpoint, {"settings": document.settings, **document.parents}),
-            )
-            history = document.result.get("history", [])
-            tracker.log(run, metrics=epoch_measurements(enumerate(history, 1)))
+            fields = training_tags(checkpoint, {"settings": document.settings, **document.parents})
+            own = {name: fields[name] for name in (PLACE, INPUTS)}
+            # A training that was killed between its last byte and its record has one that runs.
+            unfinished = [
+                one for one in tracker.runs(tags=own, limit=1) if one.status != "finished"
+            ]
+            if unfinished:
+                run, written = unfinished[0].id, int(unfinished[0].metrics.get(LAST_EPOCH, 0))
+            else:
+                run, written = tracker.begin(
+                    name_of_run(checkpoint),
+                    params=flat_settings("train", document.settings),
+                    tags=fields,
+                ), 0
+            passes = enumerate(document.result.get("history", []), 1)
+            missing = [one for one in passes if one[0] > written]
+            tracker.log(run, metrics=epoch_measurements(missing))
             close_training(tracker, run, trained, settings=self._settings)
             found = tracker.runs(tags=tags, limit=1)
         return found[0]
@@ -134,7 +147,7 @@ class Recorder:
         sink = CloudWatchMetrics(namespace, experiment=self._settings.experiment)
         sent = 0
         with self._forgiving():
-            sent = sink.publish(metrics)
+            sent += sink.publish(metrics)
         return sent
 
     @contextlib.contextmanager

@@ -69,6 +69,7 @@ class TrainingRecord:
         self._meter: CostMeter | None = None
         self._run: str | None = None
         self._before = Cost(seconds=0.0)
+        self._cost_tags: dict[str, str] = {}
         self._written = 0  # the last pass that the run has
         self._waiting: list[tuple[int, EpochRecord]] = []
         self._is_down = False
@@ -90,6 +91,7 @@ class TrainingRecord:
         check_country(self._settings.country)
         self._inputs, self._resumed = inputs, resumed
         self._meter = CostMeter(country=self._settings.country)
+        self._cost_tags = cost_tags(self._meter.read())
         with self._trying(self._tracker) as tracker:
             self._open(tracker)
 
@@ -122,7 +124,6 @@ class TrainingRecord:
             history = trained.document.result.get("history", [])
             self._waiting = [one for one in enumerate(history, 1) if one[0] > self._written]
             self._write(tracker, run, cost)
-            tracker.log(run, tags=cost_tags(cost))
             close_training(tracker, run, trained, settings=self._settings)
         return cost.plus(self._before)
 
@@ -165,7 +166,7 @@ class TrainingRecord:
                 params=flat_settings("train", settings),
                 tags={
                     **training_tags(self._folder, self._inputs),
-                    **cost_tags(Cost(seconds=0.0, country=self._settings.country)),
+                    **self._cost_tags,
                 },
             )
         else:
@@ -197,10 +198,10 @@ def close_training(
         if isinstance(value, int)
     }
     tracker.log(run, tags={CHECKPOINT: trained.digest, **counts})
+    tracker.set_status(run, "finished")
     for name in _FILES:
         if (trained.folder / name).is_file():
             tracker.attach(run, trained.folder / name)
     wanted = settings.log_checkpoint
     if wanted == "always" or (wanted == "auto" and tracker.is_remote):
         tracker.attach(run, trained.folder, folder="checkpoint")
-    tracker.set_status(run, "finished")
