@@ -128,11 +128,14 @@ class Recorder:
             if unfinished:
                 run, written = unfinished[0].id, int(unfinished[0].metrics.get(LAST_EPOCH, 0))
             else:
-                run, written = tracker.begin(
-                    name_of_run(checkpoint),
-                    params=flat_settings("train", document.settings),
-                    tags=fields,
-                ), 0
+                run, written = (
+                    tracker.begin(
+                        name_of_run(checkpoint),
+                        params=flat_settings("train", document.settings),
+                        tags=fields,
+                    ),
+                    0,
+                )
             passes = enumerate(document.result.get("history", []), 1)
             missing = [one for one in passes if one[0] > written]
             tracker.log(run, metrics=epoch_measurements(missing))
