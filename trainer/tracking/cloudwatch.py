@@ -58,7 +58,7 @@ class CloudWatchMetrics:
             return 0
         try:
             # AWS_ENDPOINT_URL is honoured by boto3 itself.
-            client = boto3.client(
+            client = boto3.Session().client(
                 "cloudwatch",
                 config=Config(
                     connect_timeout=_TIMEOUT_S,

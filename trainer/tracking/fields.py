@@ -64,7 +64,9 @@ def inputs_digest(inputs: Mapping[str, Any]) -> str:
 def flat_settings(section: str, settings: Mapping[str, Any]) -> dict[str, str]:
     """Dotted name -> value as text, lists with commas, as in the environment."""
     return {
-        f"{section}.{name}": ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        f"{section}.{name}": ",".join(map(str, value))
+        if isinstance(value, list | tuple)
+        else str(value)
         for name, value in settings.items()
         if value is not None
     }

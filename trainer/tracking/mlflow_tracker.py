@@ -141,8 +141,9 @@ class MlflowTracker:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
             from mlflow.tracking import MlflowClient
 
-            # MLflow tells of each table that it makes; what fails is raised anyway.
-            for name in ("mlflow", "alembic"):
+            # They tell of each table that is made and each call that is tried again; what fails
+            # in the end is raised anyway.
+            for name in ("mlflow", "alembic", "urllib3.connectionpool"):
                 logging.getLogger(name).setLevel(logging.CRITICAL)
             client = MlflowClient(tracking_uri=self.uri)
             found = client.get_experiment_by_name(self._name)
