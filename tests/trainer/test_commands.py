@@ -22,7 +22,6 @@ def project(tiny_base_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         # Records have tests of their own; MLflow takes seconds to begin.
         "[track]\nenabled = false\n"
     )
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

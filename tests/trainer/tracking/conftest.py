@@ -22,5 +22,4 @@ def empty_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return here
