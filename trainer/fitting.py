@@ -1,11 +1,11 @@
-"""The training loop: AdamW with one cycle, a mean of the weights, and a look at validation."""
+"""The training loop: passes over the utterances, a mean of the weights, a look at validation."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import torch
@@ -13,19 +13,21 @@ from torch import Tensor, nn
 
 from edge_runtime.console import Progress, no_progress
 from trainer.averaging import AveragedWeights
-from trainer.batches import batches_in_order, pad, shuffled_batches
+from trainer.batches import pad, shuffled_batches
 from trainer.config import TrainSettings
 from trainer.devices import Precision
 from trainer.errors import TrainingError
+from trainer.gradients import BatchGradient
+from trainer.inference import run_in_batches
 from trainer.model import IntentModel
 from trainer.observer import NoObserver, TrainingObserver
+from trainer.optimization import make_optimization, name_of_rate
+from trainer.processes import Processes
 from trainer.training_state import EpochRecord, TrainingState, TrainingStateStore
 
 __all__ = ["Examples", "FitResult", "fit"]
 
-_WARM_UP_SHARE = 0.1
 _CLIP_NORM = 1.0
-_VALIDATION_BATCH = 128
 
 
 class Examples(NamedTuple):
@@ -46,8 +48,10 @@ class FitResult(msgspec.Struct, frozen=True):
     """The pass whose weights were kept, from 1."""
     last_epoch_loss: float
     """Mean training loss of the last pass."""
+    batch_parts: int
+    """1; or 2 when a batch did not fit into the GPU's memory, and was computed in halves."""
     history: tuple[EpochRecord, ...]
-    """What each pass gave."""
+    """What each look at the model gave: after each pass, or after several of a small set."""
 
 
 def fit(
@@ -59,6 +63,7 @@ def fit(
     settings: TrainSettings,
     device: torch.device,
     precision: Precision,
+    processes: Processes | None = None,
     store: TrainingStateStore | None = None,
     save_every_s: float = 0.0,
     observer: TrainingObserver | None = None,
@@ -74,26 +79,39 @@ def fit(
         settings: epochs, batch size, learning rates, seed.
         device: where to train.
         precision: of the matrix products.
+        processes: those that train together, each of which calls this; else this one alone.
         store: keeps the state at the end of a pass; a training that was interrupted goes on.
+            The main process's alone is used.
         save_every_s: seconds between two states, at least.
         observer: told the end of each pass.
         progress: told each step.
 
     Raises:
-        TrainingError: the loss is not finite.
+        TrainingError: the loss or the gradient is not finite, half a batch does not fit into
+            the GPU's memory, or another process is gone.
     """
     model.to(device).train()
-    loop = _Loop(model, training, padding_id, settings, device, precision, progress)
-    state = store.load(device) if store is not None else None
+    together = processes or Processes(device)
+    loop = _Loop(model, training, padding_id, settings, precision, together, progress)
+    if not together.is_main:
+        store = None
+    state = together.hear(store.load(torch.device("cpu")) if store is not None else None)
     if state is not None:
         loop.restore(state)
     watching = observer or NoObserver()
     saved = time.monotonic()
     while loop.epoch < loop.epochs and not loop.is_stuck():
-        loss = loop.run_epoch()
-        with loop.average.applied():
-            loop.judge(loss, validation)
-        watching.epoch(loop.epoch, loop.history[-1])
+        try:
+            loss = loop.run_epoch()
+        except _NotFiniteError as error:
+            raise TrainingError(
+                f"{error}; {_what_is_kept(store)}; set train.{name_of_rate(settings)} lower",
+                step=loop.step,
+            ) from None
+        if loop.is_time_to_look():
+            with loop.average.applied():
+                loop.judge(loss, validation)
+            watching.epoch(loop.epoch, loop.history[-1])
         if store is not None and time.monotonic() - saved >= save_every_s:
             store.save(loop.state())
             saved = time.monotonic()
@@ -103,8 +121,21 @@ def fit(
         epochs=loop.epoch,
         best_epoch=loop.best_epoch,
         last_epoch_loss=loop.history[-1].loss,
+        batch_parts=loop.gradient.parts,
         history=tuple(loop.history),
     )
+
+
+class _NotFiniteError(Exception):
+    """The loss or the gradient is no number any more."""
+
+
+def _what_is_kept(store: TrainingStateStore | None) -> str:
+    kept = "an earlier checkpoint is untouched"
+    epoch = store.stored_epoch() if store is not None else None
+    if store is None or epoch is None:
+        return kept
+    return f"{kept}, and the state after epoch {epoch} lies in {store.folder}"
 
 
 class _Loop:
@@ -116,23 +147,30 @@ class _Loop:
         training: Examples,
         padding_id: int,
         settings: TrainSettings,
-        device: torch.device,
         precision: Precision,
+        processes: Processes,
         progress: Progress,
     ) -> None:
-        self._model, self._settings, self._device = model, settings, device
+        self._model, self._settings, self._processes = model, settings, processes
         self._precision, self._padding_id, self._progress = precision, padding_id, progress
         self._rows = training.token_ids
         self._lengths = [len(row) for row in training.token_ids]
         self._targets = torch.tensor(training.labels, dtype=torch.int64)
         steps = math.ceil(len(self._lengths) / settings.batch_size)
         self.epochs = max(settings.epochs, math.ceil(settings.minimum_steps / steps))
+        # A small set gets many passes of few steps: nothing is to be seen after each.
+        self._look_every = max(1, math.ceil(settings.minimum_steps / settings.epochs / steps))
         self._total = self.epochs * steps
         self._trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self._optimizer, self._schedule = _optimization(model, settings, steps=self._total)
+        self._optimizer, self._schedule = make_optimization(model, settings, steps=self._total)
+        self.gradient = BatchGradient(
+            list(self._trained.values()),
+            self._summed_loss,
+            processes=processes,
+            seed=settings.seed,
+        )
         self.average = AveragedWeights(self._trained, decay=settings.average_decay)
-        self._rate = "lora_learning_rate" if settings.method == "lora" else "learning_rate"
-        self._step = 0
+        self.step = 0
         self.epoch = 0
         self.history: list[EpochRecord] = []
         self.best: dict[str, Tensor] = {}
@@ -150,7 +188,7 @@ class _Loop:
             losses.append(self._take_step(rows))
             self._progress(
                 "training",
-                self._step,
+                self.step,
                 self._total,
                 f"epoch {self.epoch + 1}/{self.epochs} loss {losses[-1]:.3f}",
             )
@@ -158,121 +196,104 @@ class _Loop:
         return sum(losses) / len(losses)
 
     def _take_step(self, rows: list[int]) -> float:
-        ids, mask = pad([self._rows[row] for row in rows], padding_id=self._padding_id)
-        with self._autocast():
-            logits = self._model(ids.to(self._device), mask.to(self._device)).logits
-        loss = nn.functional.cross_entropy(
-            logits.float(),
-            self._targets[rows].to(self._device),
-            label_smoothing=self._settings.label_smoothing,
-        )
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"the loss became {value} at step {self._step + 1} of {self._total}, in epoch "
-                f"{self.epoch + 1}; the checkpoint from before is untouched; set "
-                f"train.{self._rate} lower",
-                step=self._step + 1,
-            )
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(list(self._trained.values()), _CLIP_NORM)
+        loss = self.gradient.compute(rows, step=self.step + 1)
+        norm = float(nn.utils.clip_grad_norm_(list(self._trained.values()), _CLIP_NORM))
+        # Before the weights see it: so the weights, their mean and every stored state are good.
+        for what, value in (("loss", loss), ("gradient", norm)):
+            if not math.isfinite(value):
+                raise _NotFiniteError(
+                    f"the {what} became {value} at step {self.step + 1} of {self._total}, in "
+                    f"epoch {self.epoch + 1}"
+                )
         self._optimizer.step()
         self._schedule.step()
-        self._step += 1
-        self.average.update(self._step)
-        return value
+        self.step += 1
+        self.average.update(self.step)
+        return loss
+
+    def _summed_loss(self, rows: list[int]) -> Tensor:
+        """What is made small: the losses of these training utterances, added up."""
+        device = self._processes.device
+        ids, mask = pad([self._rows[row] for row in rows], padding_id=self._padding_id)
+        with self._autocast():
+            logits = self._model(ids.to(device), mask.to(device)).logits
+        return nn.functional.cross_entropy(
+            logits.float(),
+            self._targets[rows].to(device),
+            label_smoothing=self._settings.label_smoothing,
+            reduction="sum",
+        )
+
+    def is_time_to_look(self) -> bool:
+        """Whether enough steps were made since the last look, or all."""
+        return self.epoch % self._look_every == 0 or self.epoch == self.epochs
 
     def judge(self, loss: float, validation: Examples) -> None:
         """Look at validation with the averaged weights, and keep them if they are the best."""
-        record = EpochRecord(loss=loss)
+        record = EpochRecord(epoch=self.epoch, loss=loss)
         if validation.labels and self._settings.early_stopping_epochs:
             logits = self._predict(validation.token_ids)
             targets = torch.tensor(validation.labels, dtype=torch.int64)
-            record = EpochRecord(
-                loss=loss,
+            record = msgspec.structs.replace(
+                record,
                 validation_loss=float(nn.functional.cross_entropy(logits, targets)),
                 validation_accuracy=float((logits.argmax(dim=1) == targets).double().mean()),
             )
+        best = next((one for one in self.history if one.epoch == self.best_epoch), None)
         self.history.append(record)
-        best = self.history[self.best_epoch - 1] if self.best_epoch else None
         if best is None or record.is_better_than(best):
             self.best_epoch = self.epoch
             self.best = {name: one.clone() for name, one in self.average.values.items()}
 
     def is_stuck(self) -> bool:
-        """Whether validation has seen nothing better for too many passes."""
-        return self.epoch - self.best_epoch >= self._settings.early_stopping_epochs > 0
+        """Whether validation has seen nothing better for too many looks."""
+        later = sum(one.epoch > self.best_epoch for one in self.history)
+        return later >= self._settings.early_stopping_epochs > 0
 
     def _predict(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
         self._model.eval()
-        found = torch.zeros(len(token_ids), self._model.head.out_features)
-        with torch.inference_mode(), self._autocast():
-            lengths = [len(row) for row in token_ids]
-            for rows in batches_in_order(lengths, batch_size=_VALIDATION_BATCH):
-                ids, mask = pad([token_ids[row] for row in rows], padding_id=self._padding_id)
-                logits = self._model(ids.to(self._device), mask.to(self._device)).logits
-                found[rows] = logits.float().cpu()
-        return found
+
+        def logits(ids: Tensor, mask: Tensor) -> Tensor:
+            with self._autocast():
+                found: Tensor = self._model(ids, mask).logits
+            return found
+
+        return run_in_batches(
+            logits,
+            token_ids,
+            width=self._model.head.out_features,
+            padding_id=self._padding_id,
+            processes=self._processes,
+        )
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(
-            self._device.type, dtype=torch.bfloat16, enabled=self._precision == "bf16"
+            self._processes.device.type, dtype=torch.bfloat16, enabled=self._precision == "bf16"
         )
 
     def state(self) -> TrainingState:
         """Everything that the rest of the training depends on."""
         return TrainingState(
             epoch=self.epoch,
-            step=self._step,
+            step=self.step,
             best_epoch=self.best_epoch,
+            batch_parts=self.gradient.parts,
             history=tuple(self.history),
             schedule=self._schedule.state_dict(),
             optimizer=self._optimizer.state_dict(),
             weights={name: one.detach() for name, one in self._trained.items()},
             average=self.average.values,
             best=self.best,
-            random=torch.get_rng_state(),
-            cuda_random=torch.cuda.get_rng_state(self._device)
-            if self._device.type == "cuda"
-            else None,
         )
 
     def restore(self, state: TrainingState) -> None:
         """Go on where a state was taken."""
-        self.epoch, self._step = state.epoch, state.step
+        device = self._processes.device
+        self.epoch, self.step = state.epoch, state.step
         self.best_epoch, self.history = state.best_epoch, list(state.history)
+        self.gradient.parts = state.batch_parts
         self._optimizer.load_state_dict(state.optimizer)
         self._schedule.load_state_dict(state.schedule)
         self.average.apply(state.weights)
-        self.average.values = state.average
-        self.best = state.best
-        torch.set_rng_state(state.random)
-        if state.cuda_random is not None:
-            torch.cuda.set_rng_state(state.cuda_random, self._device)
-
-
-def _optimization(model: IntentModel, settings: TrainSettings, *, steps: int) -> tuple[Any, Any]:
-    encoder = [p for p in model.encoder.parameters() if p.requires_grad]
-    encoder_rate = (
-        settings.lora_learning_rate if settings.method == "lora" else settings.learning_rate
-    )
-    rates = [encoder_rate, settings.head_learning_rate]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": encoder, "lr": rates[0]},
-            {"params": list(model.head.parameters()), "lr": rates[1]},
-        ],
-        weight_decay=settings.weight_decay,
-        # One kernel for all: on a processor a fifth of a step is this update otherwise.
-        fused=True,
-    )
-    scheduled = max(steps, 3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=rates,
-        total_steps=scheduled,
-        # torch divides by the steps before and after the top: there must be some of both.
-        pct_start=max(_WARM_UP_SHARE, 2 / scheduled),
-    )
-    return optimizer, schedule
+        self.average.values = {name: one.to(device) for name, one in state.average.items()}
+        self.best = {name: one.to(device) for name, one in state.best.items()}

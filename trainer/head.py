@@ -12,6 +12,10 @@ from edge_runtime.head import Head, normalize
 __all__ = ["describe_head", "initialize_from_class_means"]
 
 _SHRINKAGE = 0.01
+# Neighbours are the one part of a head that grows with the data: of a larger set an even choice.
+_MOST_NEIGHBOURS = 20_000
+# Rows at a time where a sum over all of them needs more digits.
+_BLOCK_ROWS = 10_000
 
 
 def initialize_from_class_means(
@@ -26,7 +30,7 @@ def initialize_from_class_means(
 
     Args:
         head: the layer to fill, of shape (labels, hidden).
-        embeddings: mean-pooled vectors of the training texts, shape (texts, hidden).
+        embeddings: pooled vectors of the training texts, shape (texts, hidden).
         labels: int64 of shape (texts,).
         scale: the logit of a perfect match.
         normalized: whether the head sees embeddings at length one.
@@ -52,14 +56,14 @@ def describe_head(
 
     Args:
         head: the trained layer.
-        embeddings: mean-pooled vectors of the training texts, shape (texts, hidden).
+        embeddings: pooled vectors of the training texts, shape (texts, hidden).
         labels: their intents, shape (texts,); every intent occurs.
         normalized: whether the layer sees embeddings at length one.
     """
     directions = normalize(embeddings)
     seen = directions if normalized else embeddings
     means = _means(seen, labels, head.out_features)
-    whitening = _whitening(seen - means[labels])
+    whitening = _whitening(seen, means, labels)
     return Head(
         weight=head.weight.detach().cpu().numpy().astype(np.float32),
         bias=head.bias.detach().cpu().numpy().astype(np.float32),
@@ -67,8 +71,23 @@ def describe_head(
         directions=normalize(_means(directions, labels, head.out_features)),
         whitening=whitening,
         whitened_means=means @ whitening,
-        neighbours=directions,
+        neighbours=directions[_even_choice(labels, most=_MOST_NEIGHBOURS)],
     )
+
+
+def _even_choice(labels: NDArray[np.int64], *, most: int) -> NDArray[np.int64]:
+    """Row numbers in order: all, or ``most`` at most, as many of each intent as there are.
+
+    Where an intent has fewer than its part, the others share what it leaves.
+    """
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    # The how-manieth of its intent each row is: those with the lowest numbers are taken.
+    by_label = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[by_label], labels[by_label])
+    turn = np.empty(len(labels), dtype=np.int64)
+    turn[by_label] = np.arange(len(labels)) - starts
+    return np.sort(np.argsort(turn, kind="stable")[:most])
 
 
 def _means(rows: NDArray[np.float32], labels: NDArray[np.int64], count: int) -> NDArray[np.float32]:
@@ -78,15 +97,20 @@ def _means(rows: NDArray[np.float32], labels: NDArray[np.int64], count: int) -> 
     return result.astype(np.float32)
 
 
-def _whitening(residuals: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A factor W of the inverse of the shrunk covariance: W W^T is that inverse.
+def _whitening(
+    rows: NDArray[np.float32], means: NDArray[np.float32], labels: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """A factor W of the inverse of the shrunk covariance within intents: W W^T is that inverse.
 
     Shrinkage towards a multiple of the identity makes it invertible with few texts (Ledoit and
     Wolf 2004, for the form); the share was chosen on CLINC150's validation split.
     """
-    wide = residuals.astype(np.float64)
-    covariance = wide.T @ wide / len(wide)
-    hidden = covariance.shape[0]
+    hidden = rows.shape[1]
+    covariance = np.zeros((hidden, hidden))
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        residuals = (rows[block] - means[labels[block]]).astype(np.float64)
+        covariance += residuals.T @ residuals / len(rows)
     # The floor is for texts that are all their own mean: one an intent.
     spread = max(float(np.trace(covariance)) / hidden, 1e-12)
     covariance = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * spread * np.eye(hidden)

@@ -24,7 +24,7 @@ class TrainingObserver(Protocol):
         """
 
     def epoch(self, number: int, record: EpochRecord) -> None:
-        """A pass is over; ``number`` counts from 1."""
+        """The model was looked at after a pass; ``number`` counts passes, from 1."""
 
 
 class NoObserver:

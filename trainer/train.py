@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -16,11 +18,15 @@ from edge_runtime.tokenization import Tokenizer
 from trainer.base_model import BaseModel, find_base_model
 from trainer.config import TrainSettings
 from trainer.dataset import Dataset, Split, read_dataset
-from trainer.errors import BaseModelError, ResumeError
+from trainer.errors import BaseModelError, ResumeError, TrainingError
 from trainer.observer import NoObserver, TrainingObserver
 
 if TYPE_CHECKING:
+    import torch
+
+    from trainer.devices import Precision
     from trainer.fitting import Examples
+    from trainer.processes import Processes
     from trainer.training_state import TrainingStateStore
 
 __all__ = ["train"]
@@ -29,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 KIND = "checkpoint"
 SAVE_EVERY_S = 30.0
-REVISION = 2
+REVISION = 3
 
 
 def train(
@@ -48,6 +54,9 @@ def train(
     ``<folder>.training``, and ends with the same bytes as one that was not. With other settings
     or other data it begins anew, unless ``resume`` says that it must go on.
 
+    Under ``accelerate launch`` every process calls this with the same arguments. The main
+    process alone writes; the others need the dataset and the base model, and get its result.
+
     Args:
         dataset_folder: made by ``build_dataset``.
         folder: the checkpoint to write; skipped when it is up to date.
@@ -62,28 +71,71 @@ def train(
         BaseModelError: the base model cannot be found or loaded.
         ResumeError: ``resume`` is asked for, and there is no state of this training.
         SettingsError: more tokens are asked for than the base model reads.
-        TrainingError: the loss is not finite, or no GPU where one is asked for.
+        TrainingError: the loss is not finite, the GPU's memory is too small, there is no GPU
+            where one is asked for, or another process of the training is gone.
     """
+    from trainer.processes import join_processes
+
     dataset = read_dataset(dataset_folder)
     base = find_base_model(settings.base_model)
+    processes = join_processes(settings.device)
     # Where a folder lies on this machine is nothing that the result depends on.
     own_settings = msgspec.structs.replace(settings, base_model=base.name)
     parents = {"dataset": dataset.digest, "base_model": base.digest}
+    work = _Work(dataset, base, settings, processes, progress)
+    if not processes.is_main:
+        return _follow(work)
+    begun = False
 
     def make(partial: Path) -> dict[str, Any]:
+        nonlocal begun
         from trainer.training_state import TrainingStateStore
 
-        inputs = {"settings": own_settings, **parents}
-        store = TrainingStateStore(folder.with_name(f"{folder.name}.training"), inputs=inputs)
+        store = TrainingStateStore(
+            folder.with_name(f"{folder.name}.training"),
+            inputs={
+                "settings": own_settings,
+                "processes": processes.count,
+                "revision": REVISION,
+                **parents,
+            },
+        )
         watching = observer or NoObserver()
-        watching.begin(inputs, resumed=_choose_start(store, resume=resume))
-        result = _train(dataset, base, partial, settings, store, save_every_s, watching, progress)
+        watching.begin(
+            {"settings": own_settings, **parents}, resumed=_choose_start(store, resume=resume)
+        )
+        begun = processes.hear(True)
+        result = _train(
+            work, folder=partial, store=store, save_every_s=save_every_s, observer=watching
+        )
         store.remove()
         return result
 
-    return produce_artifact(
+    artifact = produce_artifact(
         folder, kind=KIND, revision=REVISION, settings=own_settings, parents=parents, make=make
     )
+    if not begun:
+        processes.hear(False)
+    processes.hear(artifact)
+    return artifact
+
+
+class _Work(NamedTuple):
+    """What every process of a training is given."""
+
+    dataset: Dataset
+    base: BaseModel
+    settings: TrainSettings
+    processes: Processes
+    progress: Progress
+
+
+def _follow(work: _Work) -> Artifact:
+    """Train along with the main process, which reads and writes for all."""
+    if work.processes.hear():
+        _train(work._replace(progress=no_progress))
+    artifact: Artifact = work.processes.hear()
+    return artifact
 
 
 def _choose_start(store: TrainingStateStore, *, resume: bool) -> bool:
@@ -103,32 +155,32 @@ def _choose_start(store: TrainingStateStore, *, resume: bool) -> bool:
                 folder=store.folder,
                 difference=difference,
             )
-        logger.info("beginning anew: the unfinished training was another one: %s", difference)
+        logger.warning("beginning anew: the unfinished training was another one: %s", difference)
         store.remove()
     return difference == ""
 
 
 def _train(
-    dataset: Dataset,
-    base: BaseModel,
-    folder: Path,
-    settings: TrainSettings,
-    store: TrainingStateStore,
-    save_every_s: float,
-    observer: TrainingObserver,
-    progress: Progress,
+    work: _Work,
+    *,
+    folder: Path | None = None,
+    store: TrainingStateStore | None = None,
+    save_every_s: float = 0.0,
+    observer: TrainingObserver | None = None,
 ) -> dict[str, Any]:
-    import numpy as np
+    """Train, and fill ``folder`` where there is one; return the document's result."""
     import torch
 
     from trainer.adapters import add_adapter, merge_adapter
     from trainer.checkpoint import save_adapter, save_model
-    from trainer.devices import choose_device, choose_precision, make_deterministic
+    from trainer.devices import choose_precision, make_deterministic
     from trainer.fitting import fit
     from trainer.head import describe_head, initialize_from_class_means
     from trainer.inference import embeddings_of
-    from trainer.model import IntentModel, load_encoder
+    from trainer.model import IntentModel
+    from trainer.pooling import choose_pooling
 
+    dataset, base, settings, processes, progress = work
     text = TextSettings(
         normalization="nfc-single-spaces",
         max_characters=settings.max_characters,
@@ -140,48 +192,54 @@ def _train(
     labels = torch.tensor(training.labels)
 
     make_deterministic(settings.seed, settings.threads)
-    device = choose_device(settings.device)
-    encoder = load_encoder(base)
+    device = processes.device
+    precision = choose_precision(settings.precision, device)
+    encoder = _load(base, settings, device, precision)
     _check_max_tokens(settings.max_tokens, encoder, base)
-    model = IntentModel(encoder, len(dataset.labels), normalized=settings.normalized)
-    padding_id = model.config.pad_token_id or 0
+    model = IntentModel(
+        encoder,
+        len(dataset.labels),
+        normalized=settings.normalized,
+        pooling=choose_pooling(encoder.config, name=base.name),
+    )
 
     def embed() -> torch.Tensor:
         return embeddings_of(
             model.to(device),
             training.token_ids,
-            padding_id=padding_id,
+            padding_id=model.padding_id,
             device=device,
+            processes=processes,
             progress=progress,
         )
 
-    initialize_from_class_means(
-        model.to(device).head,
-        embed(),
-        labels,
-        scale=settings.head_scale,
-        normalized=settings.normalized,
-    )
-    adapted = add_adapter(model, settings) if settings.method == "lora" else None
-    fitted = fit(
-        model,
-        training,
-        validation,
-        padding_id=padding_id,
-        settings=settings,
-        device=device,
-        precision=choose_precision(settings.precision, device),
-        store=store,
-        save_every_s=save_every_s,
-        observer=observer,
-        progress=progress,
-    )
-    if adapted is not None:
-        save_adapter(adapted, folder, base=base)
-        merge_adapter(model)
-    head = describe_head(
-        model.head, embed().numpy(), np.array(training.labels), normalized=settings.normalized
-    )
+    with _translating_memory_errors():
+        initialize_from_class_means(
+            model.head, embed(), labels, scale=settings.head_scale, normalized=settings.normalized
+        )
+        adapted = add_adapter(model, settings) if settings.method != "full" else None
+        fitted = fit(
+            model,
+            training,
+            validation,
+            padding_id=model.padding_id,
+            settings=settings,
+            device=device,
+            precision=precision,
+            processes=processes,
+            store=store,
+            save_every_s=save_every_s,
+            observer=observer,
+            progress=progress,
+        )
+        if adapted is not None:
+            if folder is not None:
+                save_adapter(adapted, folder, base=base)
+            merge_adapter(model, packed=settings.method == "qlora")
+        embeddings = embed().numpy()
+    if folder is None:
+        return {}
+    head = describe_head(model.head, embeddings, labels.numpy(), normalized=settings.normalized)
     save_model(model.to("cpu"), folder, head=head, labels=dataset.labels, text=text, base=base)
     return {
         "intents": len(dataset.labels),
@@ -189,6 +247,33 @@ def _train(
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         **msgspec.structs.asdict(fitted),
     }
+
+
+def _load(
+    base: BaseModel, settings: TrainSettings, device: torch.device, precision: Precision
+) -> Any:
+    from trainer.model import load_encoder
+
+    if settings.method != "qlora":
+        return load_encoder(base)
+    from trainer.quantization import four_bit, prepare_four_bit
+
+    encoder = load_encoder(base, quantization=four_bit(precision), device=device)
+    prepare_four_bit(encoder)
+    return encoder
+
+
+@contextlib.contextmanager
+def _translating_memory_errors() -> Iterator[None]:
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            "out of GPU memory outside the batches, which alone can be halved; set train.method "
+            "to lora or qlora, train.max_tokens lower, or train.device to cpu"
+        ) from error
 
 
 def _open_tokenizer(base: BaseModel, settings: TrainSettings) -> Tokenizer:
@@ -215,6 +300,11 @@ def _examples(split: Split, labels: tuple[str, ...], tokenizer: Tokenizer) -> Ex
 
 def _check_max_tokens(wanted: int, encoder: Any, base: BaseModel) -> None:
     positions = getattr(encoder.config, "max_position_embeddings", None)
+    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    if positions is not None and padding is not None:
+        # RoBERTa and its kin number positions from behind the padding token.
+        positions -= padding + 1
     if positions is not None and wanted > positions:
         raise SettingsError(
             f"train.max_tokens is {wanted}, but base model {base.name} reads at most {positions} "

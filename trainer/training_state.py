@@ -26,10 +26,12 @@ _TENSOR_GROUPS = ("weights", "average", "best")
 
 
 class EpochRecord(msgspec.Struct, frozen=True):
-    """What one pass gave."""
+    """What a look at the model gave, after a pass."""
 
+    epoch: int
+    """The pass, from 1."""
     loss: float
-    """Mean training loss."""
+    """Mean training loss of that pass."""
     validation_loss: float | None = None
     """Mean negative log-likelihood on validation; ``None`` without validation."""
     validation_accuracy: float | None = None
@@ -51,6 +53,8 @@ class TrainingState(msgspec.Struct, frozen=True, eq=False):
     epoch: int
     step: int
     best_epoch: int
+    batch_parts: int
+    """In how many parts a batch is computed."""
     history: tuple[EpochRecord, ...]
     schedule: dict[str, Any]
     """The learning rate schedule's own state: numbers and texts."""
@@ -62,10 +66,6 @@ class TrainingState(msgspec.Struct, frozen=True, eq=False):
     """Their running mean."""
     best: dict[str, Tensor]
     """The mean after the best pass."""
-    random: Tensor
-    """torch's random numbers on the processor."""
-    cuda_random: Tensor | None
-    """And on the GPU."""
 
 
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,6 +73,7 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epoch: int
     step: int
     best_epoch: int
+    batch_parts: int
     history: tuple[EpochRecord, ...]
     schedule: dict[str, Any]
     optimizer_groups: list[dict[str, Any]]
@@ -106,6 +107,11 @@ class TrainingStateStore:
         )
         return ", ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in names)
 
+    def stored_epoch(self) -> int | None:
+        """Return after which pass the stored state was taken; ``None`` when nothing is stored."""
+        document = self._document()
+        return document.epoch if document is not None else None
+
     def save(self, state: TrainingState) -> None:
         """Replace the stored state."""
         from safetensors.torch import save_file
@@ -118,14 +124,12 @@ class TrainingStateStore:
         for number, values in state.optimizer["state"].items():
             for name, tensor in values.items():
                 tensors[f"optimizer.{number}.{name}"] = tensor.detach().cpu().contiguous()
-        tensors["random"] = state.random
-        if state.cuda_random is not None:
-            tensors["cuda_random"] = state.cuda_random
         document = _Document(
             inputs=self._inputs,
             epoch=state.epoch,
             step=state.step,
             best_epoch=state.best_epoch,
+            batch_parts=state.batch_parts,
             history=state.history,
             schedule=state.schedule,
             optimizer_groups=state.optimizer["param_groups"],
@@ -146,27 +150,23 @@ class TrainingStateStore:
             return None
         groups: dict[str, dict[str, Tensor]] = {group: {} for group in _TENSOR_GROUPS}
         optimizer: dict[int, dict[str, Tensor]] = {}
-        alone: dict[str, Tensor] = {}
         with safe_open(self.folder / _FILE, framework="pt", device="cpu") as file:
             for key in file.keys():  # noqa: SIM118 - it is no mapping
                 group, _, name = key.partition(".")
                 tensor = file.get_tensor(key)
                 if group in groups:
                     groups[group][name] = tensor.to(device)
-                elif group == "optimizer":
+                else:
                     number, _, name = name.partition(".")
                     optimizer.setdefault(int(number), {})[name] = tensor
-                else:
-                    alone[key] = tensor
         return TrainingState(
             epoch=document.epoch,
             step=document.step,
             best_epoch=document.best_epoch,
+            batch_parts=document.batch_parts,
             history=document.history,
             schedule=document.schedule,
             optimizer={"state": optimizer, "param_groups": document.optimizer_groups},
-            random=alone["random"],
-            cuda_random=alone.get("cuda_random"),
             **groups,
         )
 

@@ -91,10 +91,11 @@ def make_tiny_utterances(path: Path) -> Path:
 def make_tiny_base_model(folder: Path, *, seed: int = 1) -> Path:
     """Make the model at ``folder`` and return ``folder``; equal seeds give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = _vocabulary()
-    _write_tokenizer(folder / "tokenizer.json", vocabulary)
+    tokenizer = make_tokenizer()
+    text = tokenizer.to_str(pretty=True)
+    (folder / "tokenizer.json").write_text(text, encoding="utf-8")
     configuration = BertConfig(
-        vocab_size=len(vocabulary),
+        vocab_size=tokenizer.get_vocab_size(),
         hidden_size=64,
         num_hidden_layers=2,
         num_attention_heads=2,
@@ -128,7 +129,9 @@ def _vocabulary() -> dict[str, int]:
     return {token: number for number, token in enumerate(dict.fromkeys(tokens))}
 
 
-def _write_tokenizer(path: Path, vocabulary: dict[str, int]) -> None:
+def make_tokenizer() -> tokenizers.Tokenizer:
+    """A WordPiece tokenizer of the words in ``PHRASES``, and of letters for all others."""
+    vocabulary = _vocabulary()
     tokenizer = tokenizers.Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.add_special_tokens(list(SPECIAL))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -139,7 +142,7 @@ def _write_tokenizer(path: Path, vocabulary: dict[str, int]) -> None:
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])],
     )
-    path.write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
+    return tokenizer
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,3 +26,14 @@ def public_data() -> Path:
     if not folder:
         pytest.skip("EDGEWISE_DATA does not name a folder with clinc150/ and banking77/")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def still_base_model(tiny_base_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny base model without dropout, whose steps can be compared; not to be changed."""
+    copy = tmp_path_factory.mktemp("still") / "tiny-bert"
+    shutil.copytree(tiny_base_model, copy)
+    path = copy / "config.json"
+    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    path.write_text(json.dumps(json.loads(path.read_text()) | none))
+    return copy

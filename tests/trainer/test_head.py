@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import nn
@@ -30,6 +30,7 @@ def test_one_text_an_intent_gets_the_scale_for_itself_and_nothing_for_the_others
     assert torch.equal(head(torch.eye(3)), 20.0 * torch.eye(3))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31), st.floats(1.0, 50.0))
 def test_logits_are_the_scale_times_the_cosine_for_vectors_of_length_one(
     seed: int, scale: float
@@ -122,3 +123,25 @@ def test_one_text_an_intent_gives_finite_scores() -> None:
 def test_the_bias_is_zero() -> None:
     head = head_for(torch.randn(6, 4, generator=torch.Generator().manual_seed(1)), [0, 1] * 3)
     assert head.bias.tolist() == [0.0, 0.0]
+
+
+class TestNeighbours:
+    def kept(self, labels: list[int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The neighbours of so many texts, and which rows they are."""
+        angles = np.linspace(0.1, 1.5, len(labels))
+        rows = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+        found = described(rows, labels, normalized=True).neighbours
+        assert found is not None
+        numbers = np.searchsorted(rows[:, 1], found[:, 1] - 1e-7)
+        return found, numbers
+
+    def test_up_to_twenty_thousand_texts_are_all_kept(self) -> None:
+        found, _ = self.kept([0, 1] * 10_000)
+        assert len(found) == 20_000
+
+    def test_of_more_an_even_choice_is_kept_in_which_a_rare_intent_is_whole(self) -> None:
+        labels = [2] * 50 + [0] * 30_000 + [1] * 15_000
+        found, numbers = self.kept(labels)
+        assert len(found) == 20_000
+        assert (np.diff(numbers) > 0).all()
+        assert np.bincount(np.array(labels)[numbers]).tolist() == [9_975, 9_975, 50]

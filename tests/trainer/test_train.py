@@ -8,11 +8,18 @@ from typing import Any
 
 import msgspec
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
+from edge_runtime.artifact import read_artifact
 from edge_runtime.errors import ArtifactError, SettingsError
-from trainer.config import DataSettings, TrainSettings
-from trainer.dataset import build_dataset
-from trainer.errors import BaseModelError, ResumeError
+from edge_runtime.settings import load_settings
+from edge_runtime.tokenization import Tokenizer
+from trainer.checkpoint import load_model, read_checkpoint
+from trainer.config import DEFAULTS, DataSettings, TrainSettings
+from trainer.dataset import build_dataset, read_dataset
+from trainer.errors import BaseModelError, ResumeError, TrainingError
+from trainer.inference import embeddings_of
 from trainer.train import train
 
 
@@ -157,10 +164,13 @@ class TestResuming:
         """Ten passes of two steps."""
         return msgspec.structs.replace(quick, epochs=10, early_stopping_epochs=0)
 
-    @pytest.mark.parametrize("resume", [False, True])
+    @pytest.mark.parametrize(
+        ("method", "resume"), [("full", False), ("full", True), ("lora", True), ("qlora", True)]
+    )
     def test_a_killed_training_ends_with_the_bytes_of_one_that_was_not(
-        self, tiny_line, longer: TrainSettings, tmp_path: Path, resume: bool
+        self, tiny_line, longer: TrainSettings, tmp_path: Path, method: str, resume: bool
     ) -> None:
+        longer = msgspec.structs.replace(longer, method=method, lora_dropout=0.1)
         whole = train(tiny_line.dataset, tmp_path / "whole", settings=longer)
         folder = tmp_path / "killed"
         self.start_and_kill(tiny_line, folder, longer, after=9)
@@ -185,6 +195,38 @@ class TestResuming:
             train(tiny_line.dataset, folder, settings=other).digest
             == train(tiny_line.dataset, tmp_path / "whole", settings=other).digest
         )
+
+    def test_a_lower_rate_than_the_unfinished_training_s_begins_anew_and_says_so(
+        self,
+        tiny_line,
+        longer: TrainSettings,
+        tmp_path: Path,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        folder = tmp_path / "checkpoint"
+        self.start_and_kill(tiny_line, folder, longer, after=9)
+        lower = msgspec.structs.replace(longer, learning_rate=1e-4)
+        train(tiny_line.dataset, folder, settings=lower)
+        (record,) = caplog.records
+        assert record.getMessage() == (
+            "beginning anew: the unfinished training was another one: settings.learning_rate was "
+            "0.0002, is 0.0001"
+        )
+
+    def test_a_loss_that_is_not_finite_leaves_the_checkpoint_from_before(
+        self, tiny_line, quick: TrainSettings, tiny_base_model: Path, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "checkpoint"
+        before = train(tiny_line.dataset, folder, settings=quick)
+        spoiled = tmp_path / "spoiled"
+        shutil.copytree(tiny_base_model, spoiled)
+        weights = load_file(spoiled / "model.safetensors")
+        weights["embeddings.LayerNorm.weight"][0] = float("inf")
+        save_file(weights, spoiled / "model.safetensors", metadata={"format": "pt"})
+        settings = msgspec.structs.replace(quick, base_model=str(spoiled))
+        with pytest.raises(TrainingError, match=r"the loss became nan at step 1 of 10, in epoch 1"):
+            train(tiny_line.dataset, folder, settings=settings)
+        assert read_artifact(folder, "checkpoint").digest == before.digest
 
     def test_resuming_with_other_settings_is_refused_with_the_difference(
         self, tiny_line, longer: TrainSettings, tmp_path: Path
@@ -219,3 +261,43 @@ class TestResuming:
         with pytest.raises(ResumeError, match=r"no unfinished training .*without --resume"):
             train(tiny_line.dataset, tmp_path / "new", settings=longer, resume=True)
         assert not (tmp_path / "new").exists()
+
+
+def test_twenty_utterances_are_enough_with_the_default_settings(
+    tiny_base_model: Path, data_settings: DataSettings, tmp_path: Path
+) -> None:
+    phrases = {
+        "door_lock": ("lock", "bolt", "unlock", ["gate", "garage", "porch", "front door"]),
+        "music_play": ("play", "stream", "shuffle", ["jazz", "a song", "my album", "some rock"]),
+    }
+    lines = ["text,intent,split"]
+    for intent, (*verbs, things) in phrases.items():
+        texts = [f"{verb} {thing}" for verb in verbs for thing in things]
+        # Ten to learn from, two to be asked.
+        lines += [f"{text},{intent},train" for text in texts[:10]]
+        lines += [f"{text},{intent},test" for text in texts[10:]]
+    (tmp_path / "few.csv").write_text("\n".join(lines) + "\n")
+    build_dataset(str(tmp_path / "few.csv"), tmp_path / "few", settings=data_settings)
+    defaults = load_settings(
+        TrainSettings,
+        "train",
+        defaults=DEFAULTS,
+        environment={},
+        flags={"base_model": str(tiny_base_model), "threads": 1, "device": "cpu"},
+    )
+    artifact = train(tmp_path / "few", tmp_path / "checkpoint", settings=defaults)
+    result = artifact.document.result
+    # A few looks at a handful of validation texts, and not one after each of 200 passes.
+    assert result["epochs"] >= 100
+    assert len(result["history"]) <= defaults.epochs
+    checkpoint = read_checkpoint(tmp_path / "checkpoint")
+    tokenizer = Tokenizer(checkpoint.tokenizer, max_tokens=64)
+    test = read_dataset(tmp_path / "few").test
+    embeddings = embeddings_of(
+        load_model(checkpoint),
+        tokenizer.encode_many(test.texts),
+        padding_id=0,
+        device=torch.device("cpu"),
+    ).numpy()
+    answers = checkpoint.head().logits(embeddings).argmax(axis=1)
+    assert [checkpoint.labels[one] for one in answers] == list(test.intents)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from invoke.collection import Collection
 from invoke.context import Context
@@ -25,7 +26,8 @@ __all__ = ["namespace"]
         "base_model": "all-MiniLM-L6-v2 (embedded), a folder, or a hub id",
         "epochs": "passes over the training utterances",
         "seed": "seed of the training",
-        "method": "full, or lora: what is trained besides the head",
+        "method": "full, lora or qlora: what is trained besides the head",
+        "processes": "how many processes train together on this machine, one a GPU",
         "resume": "go on with the unfinished training, and with nothing else",
         "json": "print one JSON object",
     },
@@ -39,10 +41,16 @@ def run(
     seed: int | None = None,
     *,
     method: str | None = None,
+    processes: int = 1,
     resume: bool = False,
     json: bool = False,
 ) -> None:
     """Fine-tune a base model on a dataset."""
+    flags = {"base_model": base_model, "epochs": epochs, "seed": seed, "method": method}
+    if processes > 1:
+        _launch(processes, dataset, folder, flags, resume=resume, json=json)
+        return
+    from trainer.processes import is_main_process, leave_processes
     from trainer.train import train
 
     with reporting_errors(), showing_progress() as progress:
@@ -51,7 +59,7 @@ def run(
             "train",
             defaults=DEFAULTS,
             project_folder=Path.cwd(),
-            flags={"base_model": base_model, "epochs": epochs, "seed": seed, "method": method},
+            flags=flags,
         )
         with recorder_of_project().training(Path(folder)) as record:
             artifact = train(
@@ -62,7 +70,10 @@ def run(
                 observer=record,
                 progress=progress,
             )
+            leave_processes()
             cost = record.finish(artifact)
+    if not is_main_process():
+        return
     result = artifact.document.result
     if json:
         print_json({"folder": folder, "skipped": artifact.skipped, "cost": cost, **result})
@@ -90,6 +101,28 @@ def runs(_: Context, limit: int = 20, *, json: bool = False) -> None:
         print_json(table)
     else:
         print_runs(table)
+
+
+def _launch(
+    processes: int,
+    dataset: str,
+    folder: str,
+    flags: dict[str, Any],
+    *,
+    resume: bool,
+    json: bool,
+) -> None:
+    """Run this task again in several processes, and end with their exit code."""
+    from trainer.launching import launch
+
+    arguments = ["train", f"--dataset={dataset}", f"--folder={folder}"]
+    arguments += [
+        f"--{name.replace('_', '-')}={value}" for name, value in flags.items() if value is not None
+    ]
+    arguments += [f"--{name}" for name, wanted in (("resume", resume), ("json", json)) if wanted]
+    code = launch("invoke", arguments, processes=processes)
+    if code:
+        raise SystemExit(code)
 
 
 namespace = Collection("train", run, runs)

@@ -43,7 +43,8 @@ class Head(msgspec.Struct, frozen=True, eq=False):
     whitened_means: NDArray[np.float32] | None = None
     """Mean embedding of each intent in that space: (labels, hidden)."""
     neighbours: NDArray[np.float32] | None = None
-    """Training embeddings of length one, (utterances, hidden); float16 in the file."""
+    """Training embeddings of length one, (utterances, hidden), evenly chosen of many; float16 in
+    the file."""
 
     @property
     def labels(self) -> int:

@@ -45,7 +45,7 @@ class OnnxSession:
             raise SessionError(f"onnxruntime cannot load {path}: {error}", path=path) from error
 
     def embedding(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
-        """The mean of one text's token vectors, shape (hidden,).
+        """The pooled token vectors of one text, shape (hidden,).
 
         Raises:
             SessionError: the engine failed or the session is closed.

@@ -8,6 +8,8 @@ from edge_runtime.errors import BundleDamagedError
 
 __all__ = ["Tokenizer"]
 
+_BLOCK_TEXTS = 10_000
+
 
 class Tokenizer:
     """A thin door to the ``tokenizers`` library.
@@ -39,4 +41,9 @@ class Tokenizer:
 
     def encode_many(self, texts: list[str]) -> list[list[int]]:
         """Token ids of many texts; faster than one by one."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
+        # Block by block: what the library gives of a text is many times larger than its ids.
+        return [
+            encoding.ids
+            for start in range(0, len(texts), _BLOCK_TEXTS)
+            for encoding in self._tokenizer.encode_batch(texts[start : start + _BLOCK_TEXTS])
+        ]

@@ -1,0 +1,59 @@
+"""Starting several processes that train together on this machine, by Accelerate's launcher."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["launch"]
+
+_INTERRUPTED = 130
+
+
+def launch(module: str, arguments: Sequence[str], *, processes: int) -> int:
+    """Run a module in several processes that find each other, and wait for them.
+
+    When one of them dies, the launcher ends the others. Each takes a GPU of its own; on a machine
+    without any they share the processor's cores evenly.
+
+    Args:
+        module: as after ``python -m``.
+        arguments: its arguments.
+        processes: how many, at least 2.
+
+    Returns:
+        The exit code: 0 when every process ended well, else the first failure's.
+    """
+    from accelerate.commands.launch import launch_command, launch_command_parser
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    # The process that failed has said why on a line of its own.
+    logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
+    options: Any = launch_command_parser().parse_args(
+        [
+            # On a processor too: only this form starts its processes without MPI.
+            "--multi_gpu",
+            f"--num_processes={processes}",
+            "--num_machines=1",
+            f"--num_cpu_threads_per_process={max(1, (os.cpu_count() or 1) // processes)}",
+            "--mixed_precision=no",
+            "--dynamo_backend=no",
+            # Any free port: two trainings on one machine do not meet.
+            "--main_process_port=0",
+            "--module",
+            module,
+            *arguments,
+        ]
+    )
+    try:
+        launch_command(options)
+    except ChildFailedError as error:
+        _, failure = error.get_first_failure()
+        # A signal is negative here; a shell adds 128 to its number.
+        return failure.exitcode if failure.exitcode > 0 else 128 - failure.exitcode
+    except SignalException:
+        return _INTERRUPTED
+    return 0
