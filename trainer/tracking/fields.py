@@ -27,6 +27,7 @@ __all__ = [
     "flat_settings",
     "inputs_digest",
     "name_of_run",
+    "numbered_passes",
     "place_of",
     "result_metrics",
     "training_tags",
@@ -96,9 +97,15 @@ def epoch_measurements(passes: Iterable[tuple[int, Any]]) -> list[Measurement]:
     found: list[Measurement] = []
     for number, record in passes:
         values = _numbers(msgspec.to_builtins(record))
+        values.pop("epoch", None)
         found += [Measurement(f"epoch/{name}", value, number) for name, value in values.items()]
         found.append(Measurement(LAST_EPOCH, number, number))
     return found
+
+
+def numbered_passes(result: Mapping[str, Any]) -> list[tuple[int, Any]]:
+    """The passes in a checkpoint's result, each with its number, from 1."""
+    return [(one["epoch"], one) for one in result.get("history", [])]
 
 
 def cost_measurements(cost: Cost, *, step: int) -> list[Measurement]:

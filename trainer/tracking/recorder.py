@@ -19,6 +19,7 @@ from trainer.tracking.fields import (
     epoch_measurements,
     flat_settings,
     name_of_run,
+    numbered_passes,
     result_metrics,
     training_tags,
 )
@@ -79,20 +80,24 @@ class Recorder:
             raise
         self._trained = record.has_run
 
-    def evaluation(self, evaluated: Artifact, checkpoint: Path) -> int:
+    def evaluation(
+        self, evaluated: Artifact, checkpoint: Path, *, report: Artifact | None = None
+    ) -> int:
         """Add an evaluation to the run of the training that it judges.
 
-        A checkpoint without a run gets one. An evaluation that was up to date is recorded
-        already, unless a training was recorded just before it.
+        A checkpoint without a run gets one. What was up to date is recorded already, unless a
+        training was recorded just before it.
 
         Args:
             evaluated: made by ``evaluate``.
             checkpoint: the folder of what it judges.
+            report: a folder of its own with ``report.html`` or ``report.json``.
 
         Returns:
             How many metrics went to CloudWatch.
         """
-        if self._tracker is None or (evaluated.skipped and not self._trained):
+        made = [evaluated] if report is None else [evaluated, report]
+        if self._tracker is None or (all(one.skipped for one in made) and not self._trained):
             return 0
         metrics = result_metrics(evaluated.document.result)
         everything = metrics
@@ -108,9 +113,9 @@ class Recorder:
                     **flat_settings("calibration", evaluated.document.settings),
                 },
             )
-            for name in _FILES:
-                if (evaluated.folder / name).is_file():
-                    self._tracker.attach(run.id, evaluated.folder / name)
+            for path in [one.folder / name for one in made for name in _FILES]:
+                if path.is_file():
+                    self._tracker.attach(run.id, path)
         return self._publish(everything)
 
     def _run_of(self, tracker: Tracker, digest: str, checkpoint: Path) -> Run:
@@ -136,7 +141,7 @@ class Recorder:
                     ),
                     0,
                 )
-            passes = enumerate(document.result.get("history", []), 1)
+            passes = numbered_passes(document.result)
             missing = [one for one in passes if one[0] > written]
             tracker.log(run, metrics=epoch_measurements(missing))
             close_training(tracker, run, trained, settings=self._settings)

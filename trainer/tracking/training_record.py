@@ -27,6 +27,7 @@ from trainer.tracking.fields import (
     flat_settings,
     inputs_digest,
     name_of_run,
+    numbered_passes,
     place_of,
     training_tags,
 )
@@ -121,8 +122,8 @@ class TrainingRecord:
         with self._trying(self._tracker) as tracker:
             run = self._run or self._open(tracker)
             # The checkpoint knows every pass, also those that could not be written.
-            history = trained.document.result.get("history", [])
-            self._waiting = [one for one in enumerate(history, 1) if one[0] > self._written]
+            passes = numbered_passes(trained.document.result)
+            self._waiting = [one for one in passes if one[0] > self._written]
             self._write(tracker, run, cost)
             close_training(tracker, run, trained, settings=self._settings)
         return cost.plus(self._before)

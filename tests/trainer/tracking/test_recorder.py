@@ -60,7 +60,13 @@ def trained(checkpoint: Path) -> Artifact:
 
 def passes(record: TrainingRecord, *, first: int, last: int) -> None:
     for number in range(first, last + 1):
-        record.epoch(number, EpochRecord(loss=1 / number, validation_accuracy=0.5))
+        record.epoch(number, EpochRecord(epoch=number, loss=1 / number, validation_accuracy=0.5))
+
+
+def epochs_of(trained: Artifact, *, after: int) -> list[int]:
+    """The passes of the tiny checkpoint after which validation was looked at."""
+    numbers = [one["epoch"] for one in trained.document.result["history"]]
+    return [number for number in numbers if number > after]
 
 
 def logged(tracker: MemoryTracker, run: str, name: str) -> list[tuple[int, float]]:
@@ -84,9 +90,7 @@ def test_a_training_is_a_run_with_settings_passes_digests_cost_and_files(
     history = made.document.result["history"]
     assert (run.name, run.status, notes.lines) == ("lamp", "finished", [])
     assert (run.params["train.epochs"], run.params["train.method"]) == ("3", "full")
-    assert logged(tracker, run.id, "epoch/loss") == [
-        (number, one["loss"]) for number, one in enumerate(history, 1)
-    ]
+    assert logged(tracker, run.id, "epoch/loss") == [(one["epoch"], one["loss"]) for one in history]
     assert run.tags["edgewise.checkpoint"] == made.digest
     assert run.tags["edgewise.dataset"] == made.document.parents["dataset"]
     assert len(run.tags["edgewise.code.sha256"]) == 64
@@ -136,8 +140,10 @@ def test_an_evaluation_goes_to_the_run_of_its_training(
         record.finish(trained)
     folder = tmp_path / "evaluation"
     judged = evaluate(checkpoint, tiny_line.dataset, folder, settings=calibration_settings)
-    (folder / "report.html").write_text("<p>a report</p>")
-    recorder.evaluation(judged, checkpoint)
+    reported = msgspec.structs.replace(judged, folder=tmp_path / "report")
+    reported.folder.mkdir()
+    (reported.folder / "report.html").write_text("<p>a report</p>")
+    recorder.evaluation(judged, checkpoint, report=reported)
     (run,) = tracker.runs(tags={}, limit=10)
     result = judged.document.result
     assert run.metrics["test/in_scope_accuracy"] == result["test"]["in_scope_accuracy"]
@@ -157,7 +163,8 @@ def test_a_checkpoint_without_a_run_gets_one_with_its_evaluation(
     (run,) = tracker.runs(tags={}, limit=10)
     assert (run.status, run.tags["edgewise.checkpoint"]) == ("finished", trained.digest)
     assert run.params["train.minimum_steps"] == "60"
-    assert len(logged(tracker, run.id, "epoch/loss")) == len(trained.document.result["history"])
+    steps = [step for step, _ in logged(tracker, run.id, "epoch/loss")]
+    assert steps == epochs_of(trained, after=0)
     assert "test/in_scope_accuracy" in run.metrics
     assert "cost/seconds" not in run.metrics
 
@@ -166,8 +173,11 @@ def test_an_evaluation_that_is_up_to_date_is_not_recorded_again(
     tiny_line, tracker: MemoryTracker, recorder: Recorder, checkpoint: Path
 ) -> None:
     judged = read_artifact(tiny_line.evaluation, "evaluation")
-    recorder.evaluation(msgspec.structs.replace(judged, skipped=True), checkpoint)
+    same = msgspec.structs.replace(judged, skipped=True)
+    recorder.evaluation(same, checkpoint, report=same)
     assert tracker.runs(tags={}, limit=10) == []
+    recorder.evaluation(same, checkpoint, report=judged)  # a new report of the same evaluation
+    assert len(tracker.runs(tags={}, limit=10)) == 1
 
 
 def test_a_training_that_failed_is_marked(
@@ -215,7 +225,7 @@ def test_a_killed_training_that_goes_on_goes_on_in_its_run(
         record.finish(trained)
     (run,) = tracker.runs(tags={}, limit=10)
     steps = [step for step, _ in logged(tracker, run.id, "epoch/loss")]
-    assert steps == list(range(1, len(trained.document.result["history"]) + 1))
+    assert steps == [1, 2, 3, 4, 5, *epochs_of(trained, after=5)]
     assert (run.id, run.status) == (dead_run, "finished")
     assert run.metrics["cost/seconds"] > before.metrics["cost/seconds"]
     assert run.metrics["cost/energy_wh"] > before.metrics["cost/energy_wh"]
@@ -255,7 +265,8 @@ def test_a_training_killed_before_its_record_was_closed_is_closed_by_the_evaluat
         (run,) = tracker.runs(tags={}, limit=10)
         record.break_off("killed")
     assert (run.status, run.tags["edgewise.checkpoint"]) == ("finished", trained.digest)
-    assert len(logged(tracker, run.id, "epoch/loss")) == len(trained.document.result["history"])
+    steps = [step for step, _ in logged(tracker, run.id, "epoch/loss")]
+    assert steps == [1, *epochs_of(trained, after=1)]
 
 
 def test_a_tracker_that_is_away_costs_one_line(
@@ -289,7 +300,7 @@ def test_a_tracker_that_comes_back_gets_everything_at_the_end(
         record.finish(trained)
     (run,) = tracker.runs(tags={}, limit=10)
     steps = [step for step, _ in logged(tracker, run.id, "epoch/loss")]
-    assert steps == list(range(1, len(trained.document.result["history"]) + 1))
+    assert steps == [1, *epochs_of(trained, after=1)]
     assert run.status == "finished"
 
 

@@ -33,6 +33,7 @@ from trainer.train import train
 
 dataset, folder, base, build, seed, fatal = sys.argv[1:]
 flags = {"base_model": base, "minimum_steps": 16, "epochs": 8, "threads": 1, "seed": seed}
+flags["early_stopping_epochs"] = 0  # all of the passes
 settings = load_settings(TrainSettings, "train", defaults=DEFAULTS, flags=flags)
 track = load_settings(TrackSettings, "track", defaults=DEFAULTS)
 tracker = open_tracker(track, folder=Path(build))
