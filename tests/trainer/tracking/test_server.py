@@ -127,26 +127,26 @@ def trained(tiny_line, tiny_base_model: Path, tmp_path: Path):
     script = tmp_path / "train.py"
     script.write_text(textwrap.dedent(SCRIPT))
 
-    def run(*, seed: int = 1, fatal: int = 0) -> int:
+    def run(*, seed: int = 1, fatal: int = 0) -> subprocess.CompletedProcess[str]:
         words = [tiny_line.dataset, tmp_path / "lamp" / "checkpoint", tiny_base_model]
-        done = subprocess.run(
+        return subprocess.run(
             [sys.executable, script, *words, tmp_path / "build", str(seed), str(fatal)],
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.stderr == ""
-        return done.returncode
 
     return run
 
 
 def test_a_killed_training_is_one_run_when_it_goes_on(trained, tmp_path: Path) -> None:
     tracker = MlflowTracker(f"sqlite:///{tmp_path}/build/mlflow.db", experiment="edgewise")
-    assert trained(fatal=4) == -signal.SIGKILL
+    killed = trained(fatal=4)
+    assert (killed.returncode, killed.stderr) == (-signal.SIGKILL, "")
     (dead,) = tracker.runs(tags={}, limit=10)
     assert (dead.status, dead.metrics["epoch/number"]) == ("running", 4)
-    assert trained() == 0
+    resumed = trained()
+    assert (resumed.returncode, resumed.stderr) == (0, "")
     (done,) = tracker.runs(tags={}, limit=10)
     assert (done.id, done.status, done.metrics["epoch/number"]) == (dead.id, "finished", 8)
     assert done.metrics["cost/seconds"] > dead.metrics["cost/seconds"]
@@ -155,8 +155,10 @@ def test_a_killed_training_is_one_run_when_it_goes_on(trained, tmp_path: Path) -
 
 def test_a_killed_training_that_begins_anew_is_two_runs(trained, tmp_path: Path) -> None:
     tracker = MlflowTracker(f"sqlite:///{tmp_path}/build/mlflow.db", experiment="edgewise")
-    assert trained(fatal=4) == -signal.SIGKILL
-    assert trained(seed=2) == 0
+    assert trained(fatal=4).returncode == -signal.SIGKILL
+    begun = trained(seed=2)
+    (told,) = begun.stderr.splitlines()
+    assert (begun.returncode, told.partition(":")[0]) == (0, "beginning anew")
     new, dead = tracker.runs(tags={}, limit=10)
     assert (dead.status, new.status) == ("killed", "finished")
     assert (dead.params["train.seed"], new.params["train.seed"]) == ("1", "2")
