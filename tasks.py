@@ -30,6 +30,7 @@ from edge_runtime.storage import canonical_json, write_atomically
 from greengrass_components.commands import cloud, component, device, infra
 from trainer.commands import benchmarks, data, evaluation, training
 from trainer.commands.locations import EXAMPLE
+from trainer.commands.recording import recorder_of_project, tell_custom_metrics
 
 ROOT = Path(__file__).resolve().parent
 BUILD = Path("build")
@@ -138,6 +139,7 @@ def run_pipeline(
         BundleSettings, "bundle", defaults=COMPILER_DEFAULTS, project_folder=project
     )
     of_components = load_component_settings(project_folder=project)
+    recorder = recorder_of_project(build)
     folder = build / name
     dataset, checkpoint, evaluation = (
         folder / "dataset",
@@ -153,13 +155,23 @@ def run_pipeline(
             data, dataset, settings=of_data, test_location=test, progress=progress
         ),
     )
-    stages.run("train", lambda: train(dataset, checkpoint, settings=of_training, progress=progress))
+    with recorder.training(checkpoint) as record:
+        trained = stages.run(
+            "train",
+            lambda: train(
+                dataset, checkpoint, settings=of_training, observer=record, progress=progress
+            ),
+        )
+        cost = record.finish(trained)
+    if cost is not None:
+        say(f"train: {cost.in_words()}")
     judged = stages.run(
         "eval",
         lambda: evaluate(
             checkpoint, dataset, evaluation, settings=of_calibration, progress=progress
         ),
     )
+    tell_custom_metrics(recorder.evaluation(judged, checkpoint))
     stages.run(
         "compile",
         lambda: compile_checkpoint(

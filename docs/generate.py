@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the code: settings.md and tasks.md.
+"""Writes the pages that are made from code and records: settings.md, tasks.md, benchmarks.md.
 
 python docs/generate.py           write them
 python docs/generate.py --check   exit 1 when one is out of date
@@ -11,11 +11,13 @@ import inspect
 import sys
 import textwrap
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 import msgspec.inspect
+from benchmarks_page import benchmarks_page
 
 import tasks
 from compiler import config as compiler_config
@@ -33,6 +35,7 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct], Path], ...] = (
     ("data", trainer_config.DataSettings, trainer_config.DEFAULTS),
     ("train", trainer_config.TrainSettings, trainer_config.DEFAULTS),
     ("calibration", trainer_config.CalibrationSettings, trainer_config.DEFAULTS),
+    ("track", trainer_config.TrackSettings, trainer_config.DEFAULTS),
     ("compile", compiler_config.CompileSettings, compiler_config.DEFAULTS),
     ("bundle", compiler_config.BundleSettings, compiler_config.DEFAULTS),
     ("component", components_config.ComponentSettings, components_config.DEFAULTS),
@@ -145,7 +148,11 @@ def default_in_words(argument: Any) -> str:
     return f"`{shown.removeprefix(str(EXAMPLE.parents[2]) + '/')}`"
 
 
-PAGES = {"settings.md": settings_page, "tasks.md": tasks_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "tasks.md": tasks_page,
+    "benchmarks.md": lambda: benchmarks_page(DOCS / "benchmarks"),
+}
 
 
 def main(arguments: list[str]) -> int:

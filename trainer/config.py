@@ -14,6 +14,7 @@ __all__ = [
     "CalibrationSettings",
     "DataSettings",
     "DistillationSettings",
+    "TrackSettings",
     "TrainSettings",
 ]
 
@@ -141,3 +142,22 @@ class CalibrationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """Share of in-scope validation utterances that the threshold may call out of scope."""
     default_threshold: float
     """Taken when validation is too small to fit it: deviations from the mean in-scope score."""
+
+
+class TrackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is recorded of each training, and where: section ``[track]``."""
+
+    enabled: bool
+    """Whether trainings are recorded, with MLflow; ``MLFLOW_TRACKING_URI`` says where."""
+    experiment: Annotated[str, msgspec.Meta(pattern=r"^\w[\w .-]{0,99}$")]
+    """MLflow's experiment, and CloudWatch's dimension: letters, digits, blanks, dots, hyphens."""
+    log_checkpoint: Literal["auto", "always", "never"]
+    """Whether the weights go into the record; ``auto`` sends them to a server, and copies nothing
+    beside a local file."""
+    country: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
+    """Where the electricity comes from: ISO 3166-1 alpha-3."""
+    cloudwatch_namespace: (
+        Annotated[str, msgspec.Meta(pattern=r"^(?!AWS/)[A-Za-z0-9._/#-][A-Za-z0-9._/#:-]{0,254}$")]
+        | None
+    ) = None
+    """Namespace in CloudWatch for five metrics of each evaluation; without it nothing is sent."""

@@ -8,8 +8,9 @@
     │   ├── SourceFormatError      a file does not follow its format: encoding, columns, syntax
     │   └── UtterancesInvalidError well-formed utterances that no classifier can learn from
     ├── BaseModelError             a base model is missing, incomplete or of another kind
-    └── TrainingError              the training itself failed
-        └── ResumeError            an unfinished training cannot be taken up
+    ├── TrainingError              the training itself failed
+    │   └── ResumeError            an unfinished training cannot be taken up
+    └── TrackingError              what keeps the records of trainings cannot be reached or refuses
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = [
     "ResumeError",
     "SourceFormatError",
     "SourceNotFoundError",
+    "TrackingError",
     "TrainingError",
     "UtterancesInvalidError",
 ]
@@ -53,3 +55,7 @@ class TrainingError(EdgeError):
 
 class ResumeError(TrainingError):
     """An unfinished training cannot be taken up: its settings or data differ, or it is damaged."""
+
+
+class TrackingError(EdgeError):
+    """What keeps the records of trainings cannot be reached, refuses, or is damaged."""

@@ -20,6 +20,7 @@ from trainer.errors import TrainingError
 from trainer.gradients import BatchGradient
 from trainer.inference import run_in_batches
 from trainer.model import IntentModel
+from trainer.observer import NoObserver, TrainingObserver
 from trainer.optimization import make_optimization, name_of_rate
 from trainer.processes import Processes
 from trainer.training_state import EpochRecord, TrainingState, TrainingStateStore
@@ -80,6 +81,7 @@ def fit(
     processes: Processes | None = None,
     store: TrainingStateStore | None = None,
     save_every_s: float = 0.0,
+    observer: TrainingObserver | None = None,
     progress: Progress = no_progress,
 ) -> FitResult:
     """Train in place; the model ends with the weights that were best on validation.
@@ -97,6 +99,7 @@ def fit(
         store: keeps the state at the end of a pass; a training that was interrupted goes on.
             The main process's alone is used.
         save_every_s: seconds between two states, at least.
+        observer: told the end of each pass.
         progress: told each step.
 
     Raises:
@@ -111,6 +114,7 @@ def fit(
     state = together.hear(store.load(torch.device("cpu")) if store is not None else None)
     if state is not None:
         loop.restore(state)
+    watching = observer or NoObserver()
     saved = time.monotonic()
     while loop.epoch < loop.epochs and not loop.is_stuck():
         try:
@@ -123,6 +127,7 @@ def fit(
         if loop.is_time_to_look():
             with loop.average.applied():
                 loop.judge(loss, validation)
+            watching.epoch(loop.epoch, loop.history[-1])
         if store is not None and time.monotonic() - saved >= save_every_s:
             store.save(loop.state())
             saved = time.monotonic()

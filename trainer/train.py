@@ -19,6 +19,7 @@ from trainer.base_model import BaseModel, find_base_model
 from trainer.config import TrainSettings
 from trainer.dataset import Dataset, Split, read_dataset
 from trainer.errors import BaseModelError, ResumeError, TrainingError
+from trainer.observer import NoObserver, TrainingObserver
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +47,7 @@ def train(
     teaching: Teaching | None = None,
     resume: bool = False,
     save_every_s: float = SAVE_EVERY_S,
+    observer: TrainingObserver | None = None,
     progress: Progress = no_progress,
 ) -> Artifact:
     """Fine-tune the base model, or a student of a teacher, on a dataset and write a checkpoint.
@@ -64,6 +66,7 @@ def train(
         teaching: trains a small student of this teacher, in place of the base model.
         resume: refuse to begin anew.
         save_every_s: seconds between two states, at least; at the end of a pass.
+        observer: watches the training, such as ``trainer.tracking``'s record of it.
         progress: told each step.
 
     Raises:
@@ -107,9 +110,14 @@ def train(
                 **parents,
             },
         )
-        _choose_start(store, resume=resume)
+        watching = observer or NoObserver()
+        watching.begin(
+            {"settings": own_settings, **parents}, resumed=_choose_start(store, resume=resume)
+        )
         begun = processes.hear(True)
-        result = _train(work, folder=partial, store=store, save_every_s=save_every_s)
+        result = _train(
+            work, folder=partial, store=store, save_every_s=save_every_s, observer=watching
+        )
         store.remove()
         return result
 
@@ -141,8 +149,8 @@ def _follow(work: _Work) -> Artifact:
     return artifact
 
 
-def _choose_start(store: TrainingStateStore, *, resume: bool) -> None:
-    """Keep the state of a killed training, or clear it away, or refuse."""
+def _choose_start(store: TrainingStateStore, *, resume: bool) -> bool:
+    """Keep the state of a killed training (then true), or clear it away, or refuse."""
     difference = store.difference()
     if difference is None:
         if resume:
@@ -160,6 +168,7 @@ def _choose_start(store: TrainingStateStore, *, resume: bool) -> None:
             )
         logger.warning("beginning anew: the unfinished training was another one: %s", difference)
         store.remove()
+    return difference == ""
 
 
 def _train(
@@ -168,6 +177,7 @@ def _train(
     folder: Path | None = None,
     store: TrainingStateStore | None = None,
     save_every_s: float = 0.0,
+    observer: TrainingObserver | None = None,
 ) -> dict[str, Any]:
     """Train, and fill ``folder`` where there is one; return the document's result."""
     import torch
@@ -257,6 +267,7 @@ def _train(
             processes=processes,
             store=store,
             save_every_s=save_every_s,
+            observer=observer,
             progress=progress,
         )
         if adapted is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from invoke.context import Context
 
 from trainer.commands.data import build
 from trainer.commands.evaluation import evaluate_checkpoint
-from trainer.commands.training import run
+from trainer.commands.training import run, runs
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +19,8 @@ def project(tiny_base_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """A project whose settings choose the tiny base model; the current directory."""
     (tmp_path / "edgewise.toml").write_text(
         f'[train]\nbase_model = "{tiny_base_model}"\nminimum_steps = 12\nthreads = 1\n'
+        # Records have tests of their own; MLflow takes seconds to begin.
+        "[track]\nenabled = false\n"
     )
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -32,6 +35,7 @@ def test_each_task_prints_one_json_object(
     built, trained, judged = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (built["folder"], built["skipped"], built["train"]) == ("d", False, 120)
     assert (trained["folder"], trained["skipped"], trained["utterances"]) == ("c", False, 120)
+    assert trained["cost"] is None  # not recorded, not measured
     assert set(judged) == {"folder", "skipped", "validation", "test"}
 
 
@@ -111,3 +115,81 @@ def test_too_few_utterances_to_hold_any_out_give_one_line_and_exit_code_1(
     assert exit_.value.code == 1
     line = capsys.readouterr().err.splitlines()[-1]  # below the lines of progress
     assert "is left for the validation: give more distinct texts of each intent" in line
+
+
+@pytest.mark.slow
+def test_training_and_evaluation_are_one_recorded_run(
+    tiny_line, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EDGEWISE_TRACK_ENABLED", "true")
+    dataset = str(tiny_line.dataset)
+    for _ in range(2):  # the second time everything is up to date
+        run(Context(), dataset=dataset, folder="c", json=True)
+        evaluate_checkpoint(Context(), checkpoint="c", dataset=dataset, folder="e", json=True)
+    runs(Context(), json=True)
+    captured = capsys.readouterr()
+    trained, judged, again, _, table = (json.loads(line) for line in captured.out.splitlines())
+    (recorded,) = table["runs"]
+    assert trained["cost"]["energy_wh"] == recorded["cost"]["energy_wh"] > 0
+    assert trained["cost"]["method"] == recorded["cost"]["method"]
+    assert recorded["test"]["in_scope_accuracy"] == judged["test"]["in_scope_accuracy"]
+    assert (recorded["status"], again["cost"]) == ("finished", None)
+    assert sorted(path.name for path in project.iterdir()) == ["build", "c", "e", "edgewise.toml"]
+    # Lines of progress, and no word of MLflow or CodeCarbon.
+    assert all(line.startswith("  ") for line in captured.err.splitlines())
+    runs(Context())
+    shown = capsys.readouterr().out
+    assert recorded["id"][:8] in shown
+    assert f"{judged['test']['in_scope_accuracy']:.4f}" in shown
+
+
+def test_people_are_told_the_energy_of_a_training(
+    tiny_line, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EDGEWISE_TRACK_ENABLED", "true")
+    # Nothing answers there: one warning, and the training is not lost.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    run(Context(), dataset=str(tiny_line.dataset), folder="c")
+    captured = capsys.readouterr()
+    assert re.fullmatch(
+        r"[\d.e-]+ Wh, [\d.e-]+ g CO2eq \((measured|estimated)\)", captured.out.splitlines()[1]
+    )
+    (warning,) = [line for line in captured.err.splitlines() if not line.startswith("  ")]
+    assert warning.startswith("warning: MLflow at http://127.0.0.1:9 does not take records (")
+    assert warning.endswith("; going on without a record")
+
+
+def test_without_a_record_there_is_nothing_to_list(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs(Context())
+    runs(Context(), json=True)
+    assert capsys.readouterr().out == 'no training is recorded yet\n{"runs":[],"same":{}}\n'
+    assert not (project / "build").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("EDGEWISE_TRACK_COUNTRY", "Germany", "track.country: "),
+        ("EDGEWISE_TRACK_COUNTRY", "XXX", "track.country is 'XXX'"),
+        ("MLFLOW_TRACKING_URI", "mlruns", "MLFLOW_TRACKING_URI is 'mlruns'"),
+    ],
+)
+def test_a_wrong_setting_of_the_record_stops_before_training(
+    tiny_line,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+    told: str,
+) -> None:
+    monkeypatch.setenv("EDGEWISE_TRACK_ENABLED", "true")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as exit_:
+        run(Context(), dataset=str(tiny_line.dataset), folder="c")
+    assert exit_.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {told}")
+    assert not (project / "c").exists()

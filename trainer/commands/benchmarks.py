@@ -23,6 +23,9 @@ __all__ = ["namespace"]
         "protocol": "full, fewshot-5 or fewshot-10",
         "seeds": "how many trainings",
         "folder": "where everything is kept; what is up to date there is not made again",
+        "output": "a JSON file for the result, the machine, versions, commit and command",
+        "data_set": "the data set's name in that file; by default that of --data",
+        "model": "what is trained, in words, in that file",
         "json": "print one JSON object",
     }
 )
@@ -33,10 +36,14 @@ def quality(
     protocol: str = "full",
     seeds: int = 3,
     folder: str = str(BUILD / "bench" / "quality"),
+    output: str | None = None,
+    data_set: str | None = None,
+    model: str = "edgewise",
     *,
     json: bool = False,
 ) -> None:
     """Train with several seeds and measure on the official test."""
+    from trainer.benchmark_record import write_record
     from trainer.quality_benchmark import benchmark_quality
 
     with reporting_errors(), showing_progress() as progress:
@@ -58,6 +65,16 @@ def quality(
             test_location=test,
             progress=progress,
         )
+        if output:
+            given = f" --test {Path(test).name}" if test else ""
+            write_record(
+                Path(output),
+                result,
+                data_set=data_set or Path(data).stem,
+                model=model,
+                command=f"./inv bench.quality --data {Path(data).name}{given} "
+                f"--protocol {protocol} --seeds {seeds}",
+            )
     if json:
         print_json(result)
         return

@@ -11,6 +11,7 @@ from invoke.tasks import task
 from edge_runtime.console import print_json, reporting_errors, showing_progress
 from edge_runtime.settings import load_settings
 from trainer.commands.locations import BUILD
+from trainer.commands.recording import recorder_of_project, tell_custom_metrics
 from trainer.config import DEFAULTS, CalibrationSettings
 
 __all__ = ["namespace"]
@@ -41,9 +42,11 @@ def evaluate_checkpoint(
         settings = load_settings(
             CalibrationSettings, "calibration", defaults=DEFAULTS, project_folder=Path.cwd()
         )
+        recorder = recorder_of_project()
         artifact = evaluate(
             Path(checkpoint), Path(dataset), Path(folder), settings=settings, progress=progress
         )
+        tell_custom_metrics(recorder.evaluation(artifact, Path(checkpoint)))
     result = artifact.document.result
     if json:
         print_json({"folder": folder, "skipped": artifact.skipped, **result})

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
 from edge_runtime.artifact import Artifact
-from edge_runtime.console import print_json, reporting_errors, showing_progress
+from edge_runtime.console import Progress, print_json, reporting_errors, showing_progress
 from edge_runtime.settings import load_settings
 from trainer.commands.locations import BUILD
+from trainer.commands.recording import print_runs, recorder_of_project, track_settings_of_project
 from trainer.config import DEFAULTS, DistillationSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from trainer.teaching import Teaching
+    from trainer.tracking.energy import Cost
 
 __all__ = ["namespace"]
 
@@ -51,7 +56,6 @@ def run(
         _launch(processes, dataset, folder, flags, resume=resume, json=json)
         return
     from trainer.processes import is_main_process, leave_processes
-    from trainer.train import train
 
     with reporting_errors(), showing_progress() as progress:
         settings = load_settings(
@@ -61,13 +65,12 @@ def run(
             project_folder=Path.cwd(),
             flags=flags,
         )
-        artifact = train(
-            Path(dataset), Path(folder), settings=settings, resume=resume, progress=progress
+        artifact, cost = _train_recorded(
+            dataset, folder, settings=settings, resume=resume, progress=progress
         )
         leave_processes()
-    if not is_main_process():
-        return
-    _tell(artifact, folder, json=json)
+    if is_main_process():
+        _tell(artifact, folder, cost, json=json)
 
 
 @task(
@@ -95,7 +98,6 @@ def student(
     """Train a small student of a trained model."""
     from trainer.checkpoint import read_checkpoint
     from trainer.teaching import Teaching
-    from trainer.train import train
 
     with reporting_errors(), showing_progress() as progress:
         project = Path.cwd()
@@ -106,30 +108,72 @@ def student(
             project_folder=project,
             flags={"tier": tier},
         )
-        artifact = train(
-            Path(dataset),
-            Path(folder),
-            settings=load_settings(
-                TrainSettings,
-                "train",
-                defaults=DEFAULTS,
-                project_folder=project,
-                flags={"seed": seed},
-            ),
+        settings = load_settings(
+            TrainSettings, "train", defaults=DEFAULTS, project_folder=project, flags={"seed": seed}
+        )
+        artifact, cost = _train_recorded(
+            dataset,
+            folder,
+            settings=settings,
             teaching=Teaching(checkpoint=read_checkpoint(Path(teacher)), settings=distillation),
             resume=resume,
             progress=progress,
         )
-    _tell(artifact, folder, json=json)
+    _tell(artifact, folder, cost, json=json)
 
 
-def _tell(artifact: Artifact, folder: str, *, json: bool) -> None:
+def _train_recorded(
+    dataset: str,
+    folder: str,
+    *,
+    settings: TrainSettings,
+    teaching: Teaching | None = None,
+    resume: bool,
+    progress: Progress,
+) -> tuple[Artifact, Cost | None]:
+    from trainer.train import train
+
+    with recorder_of_project().training(Path(folder)) as record:
+        artifact = train(
+            Path(dataset),
+            Path(folder),
+            settings=settings,
+            teaching=teaching,
+            resume=resume,
+            observer=record,
+            progress=progress,
+        )
+        return artifact, record.finish(artifact)
+
+
+def _tell(artifact: Artifact, folder: str, cost: Cost | None, *, json: bool) -> None:
     result = artifact.document.result
     if json:
-        print_json({"folder": folder, "skipped": artifact.skipped, **result})
+        print_json({"folder": folder, "skipped": artifact.skipped, "cost": cost, **result})
         return
     state = "up to date" if artifact.skipped else "trained"
     print(f"{folder}: {state}: {result['intents']} intents, {result['utterances']} utterances")
+    if cost is not None:
+        print(cost.in_words())
+
+
+@task(
+    help={
+        "limit": "how many runs, the newest first",
+        "json": "print one JSON object",
+    }
+)
+def runs(_: Context, limit: int = 20, *, json: bool = False) -> None:
+    """List recorded trainings: settings that differ, test measures, energy."""
+    from trainer.tracking import list_runs, open_tracker
+
+    with reporting_errors():
+        tracker = open_tracker(track_settings_of_project(), folder=BUILD)
+        table = list_runs(tracker, limit=limit)
+    if json:
+        print_json(table)
+    else:
+        print_runs(table)
 
 
 def _launch(
@@ -154,4 +198,4 @@ def _launch(
         raise SystemExit(code)
 
 
-namespace = Collection("train", run, student)
+namespace = Collection("train", run, student, runs)

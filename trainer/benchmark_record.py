@@ -1,0 +1,118 @@
+"""A benchmark's result as a file: with the machine, the versions and the command that gave it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge_runtime.errors import StorageError
+from edge_runtime.storage import JSON_ERRORS, canonical_json, write_atomically
+from trainer.tracking.provenance import code_version, library_versions
+
+__all__ = ["BenchmarkRecord", "Machine", "describe_machine", "read_record", "write_record"]
+
+
+class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a benchmark ran."""
+
+    processor: str
+    """The processor's own name, or its architecture."""
+    cores: int
+    """Processors that this process may use."""
+    memory_gib: float
+    """Main memory; 0 when it is not known."""
+    gpu: str | None
+    """The NVIDIA GPU's name."""
+    system: str
+    """Such as ``Linux x86_64``."""
+
+
+class BenchmarkRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What ``--output`` writes, and what docs/benchmarks.md is made from."""
+
+    data_set: str
+    """The data set's name, such as ``CLINC150``."""
+    model: str
+    """What was trained, in words."""
+    command: str
+    """The task that gave it, with names of files in place of whole paths."""
+    machine: Machine
+    versions: dict[str, str]
+    """Library -> version."""
+    commit: str | None
+    """The git commit; ``None`` outside of a checkout."""
+    dirty: bool | None
+    """Whether the trainer's files differed from it."""
+    result: dict[str, Any]
+    """What the task prints with ``--json``."""
+
+
+def describe_machine() -> Machine:
+    """Describe this machine; torch is asked for the GPU."""
+    import torch
+
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if os.name == "posix" else 0
+    return Machine(
+        processor=_processor(),
+        cores=len(os.sched_getaffinity(0)) if os.name == "posix" else os.cpu_count() or 1,
+        memory_gib=round(pages / 2**30, 1),
+        gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        system=f"{platform.system()} {platform.machine()}",
+    )
+
+
+def write_record(
+    path: Path, result: msgspec.Struct, *, data_set: str, model: str, command: str
+) -> BenchmarkRecord:
+    """Write a result with everything that it takes to understand it.
+
+    Args:
+        path: the JSON file, replaced when it is there.
+        result: what the task prints with ``--json``.
+        data_set: the data set's name.
+        model: what was trained, in words.
+        command: the task and its flags.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    code = code_version()
+    record = BenchmarkRecord(
+        data_set=data_set,
+        model=model,
+        command=command,
+        machine=describe_machine(),
+        versions=library_versions(),
+        commit=code.commit,
+        dirty=code.dirty,
+        result=msgspec.json.decode(msgspec.json.encode(result)),
+    )
+    write_atomically(path, canonical_json(record))
+    return record
+
+
+def read_record(path: Path) -> BenchmarkRecord:
+    """Read what ``write_record`` wrote.
+
+    Raises:
+        StorageError: the file is missing, or no such record.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=BenchmarkRecord)
+    except (OSError, *JSON_ERRORS) as error:
+        raise StorageError(
+            f"{path} is no benchmark's record ({error}); write it anew with --output", path=path
+        ) from error
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
