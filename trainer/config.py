@@ -107,5 +107,8 @@ class CalibrationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """Out-of-scope scores, from ``edge_runtime.scoring.SCORES``; several are fused."""
     in_scope_rejections: Annotated[float, msgspec.Meta(ge=0, le=0.5)]
     """Share of in-scope validation utterances that the threshold may call out of scope."""
+    out_of_scope_utterances: Annotated[int, msgspec.Meta(ge=0)]
+    """Out-of-scope validation utterances from which on the threshold is fitted on them too; 0
+    never looks at them."""
     default_threshold: float
     """Taken when validation is too small to fit it: deviations from the mean in-scope score."""

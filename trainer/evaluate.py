@@ -21,7 +21,7 @@ from trainer.measures import measure
 __all__ = ["Evaluation", "evaluate", "read_evaluation"]
 
 KIND = "evaluation"
-REVISION = 2
+REVISION = 3
 _SPLITS = ("validation", "test")
 
 
