@@ -122,9 +122,7 @@ def fit_calibration(
     return Calibration(temperature=fit_temperature(logits, truth), score=parts, threshold=threshold)
 
 
-def threshold_basis(
-    intents: Sequence[str | None], settings: CalibrationSettings
-) -> ThresholdBasis:
+def threshold_basis(intents: Sequence[str | None], settings: CalibrationSettings) -> ThresholdBasis:
     """Tell what ``fit_calibration`` fits the threshold on.
 
     Args:

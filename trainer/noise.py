@@ -85,8 +85,11 @@ _SOUNDS_LIKE = {
 }
 # Short words that carry little of a meaning, and that speakers swallow.
 _SMALL_WORDS = frozenset(
-    "a an and are at be can do does for from i in is it me my of on or please some that the this "
-    "to was will with you".split()
+    (
+        *("a", "an", "and", "are", "at", "be", "can", "do", "does", "for", "from", "i", "in", "is"),
+        *("it", "me", "my", "of", "on", "or", "please", "some", "that", "the", "this", "to", "was"),
+        *("will", "with", "you"),
+    )
 )
 _SPLIT_FROM = 6
 _SPOKEN_DIGITS = 9
