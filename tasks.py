@@ -92,7 +92,9 @@ def run_pipeline(
     say: Callable[[str], None] = lambda _: None,
     progress: Progress = no_progress,
 ) -> PipelineResult:
-    """Data -> train -> eval -> compile -> bundle -> component -> run, skipping what is up to date.
+    """Data -> train -> eval -> report -> compile -> bundle -> component -> run.
+
+    What is up to date is skipped.
 
     Args:
         data: utterances; see ``trainer.dataset.build_dataset``.
@@ -103,6 +105,7 @@ def run_pipeline(
         progress: told each step of long work.
 
     Raises:
+        QualityGateError: the trained model misses a gate; see the report.
         EdgeError: see the stages.
     """
     from compiler.bundle import make_bundle
@@ -114,9 +117,16 @@ def run_pipeline(
     from greengrass_components.config import load_component_settings
     from greengrass_components.local_nucleus_trial import run_components, trial_root
     from trainer.config import DEFAULTS as TRAINER_DEFAULTS
-    from trainer.config import CalibrationSettings, DataSettings, TrainSettings
+    from trainer.config import (
+        CalibrationSettings,
+        DataSettings,
+        GateSettings,
+        ReportSettings,
+        TrainSettings,
+    )
     from trainer.dataset import build_dataset
     from trainer.evaluate import evaluate
+    from trainer.report import PAGE, make_report, read_report, refuse
     from trainer.train import train
 
     if not NAME_PATTERN.fullmatch(name):
@@ -131,6 +141,12 @@ def run_pipeline(
     of_calibration = load_settings(
         CalibrationSettings, "calibration", defaults=TRAINER_DEFAULTS, project_folder=project
     )
+    of_report = load_settings(
+        ReportSettings, "report", defaults=TRAINER_DEFAULTS, project_folder=project
+    )
+    of_gates = load_settings(
+        GateSettings, "gates", defaults=TRAINER_DEFAULTS, project_folder=project
+    )
     of_compiling = load_settings(
         CompileSettings, "compile", defaults=COMPILER_DEFAULTS, project_folder=project
     )
@@ -144,6 +160,7 @@ def run_pipeline(
         folder / "checkpoint",
         folder / "evaluation",
     )
+    report = folder / "evaluation-report"
     compiled, bundle, components = folder / "compiled", folder / "bundle", folder / "component"
     stages = Stages(say)
 
@@ -160,6 +177,19 @@ def run_pipeline(
             checkpoint, dataset, evaluation, settings=of_calibration, progress=progress
         ),
     )
+    stages.run(
+        "report",
+        lambda: make_report(
+            checkpoint,
+            dataset,
+            evaluation,
+            report,
+            settings=of_report,
+            gates=of_gates,
+            progress=progress,
+        ),
+    )
+    refuse(read_report(report), where=str(report / PAGE))
     stages.run(
         "compile",
         lambda: compile_checkpoint(
@@ -321,7 +351,8 @@ def test(context: Context, *, quick: bool = False, only: str = "") -> None:
 
     # No test may reach for a model hub, and none of them needs one.
     environment = {"HF_HUB_OFFLINE": "1"}
-    python = f'"{sys.executable}" -m'
+    interpreter = f'"{sys.executable}"'
+    python = f"{interpreter} -m"
     typed = "trainer compiler tasks.py edge-runtime/src/edge_runtime"
     checks = [
         ("ruff check", f"{python} ruff check --quiet ."),
@@ -335,6 +366,8 @@ def test(context: Context, *, quick: bool = False, only: str = "") -> None:
     if only:
         checks, suites = [], [("pytest", f'-k "{only}"')]
     steps = checks + [(title, f"{python} pytest -q {flags}") for title, flags in suites]
+    if not quick and not only:
+        steps.insert(0, ("programs", f"{interpreter} tests/install_programs.py"))
     with context.cd(str(ROOT)):
         for title, command in steps:
             start = time.monotonic()

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from edge_runtime.artifact import Artifact, produce_artifact, read_artifact
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.errors import ArtifactError
+from edge_runtime.scoring import Calibration
+from edge_runtime.storage import canonical_json, write_atomically
 from trainer.calibration import fit_calibration, predict
 from trainer.checkpoint import Checkpoint, read_checkpoint
 from trainer.config import CalibrationSettings
@@ -24,6 +26,7 @@ __all__ = ["Evaluation", "evaluate", "read_evaluation"]
 KIND = "evaluation"
 REVISION = 3
 _SPLITS = ("validation", "test")
+_CALIBRATION = "calibration.json"
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -32,6 +35,8 @@ class Evaluation(msgspec.Struct, frozen=True):
     artifact: Artifact
     settings: CalibrationSettings
     """How the score and its threshold are fitted; the variants do it likewise."""
+    calibration: Calibration
+    """Fitted on torch's validation embeddings."""
     embeddings: dict[str, NDArray[np.float32]]
     """Split name -> embeddings, shape (utterances, hidden), in the dataset's order."""
 
@@ -44,7 +49,7 @@ def evaluate(
     settings: CalibrationSettings,
     progress: Progress = no_progress,
 ) -> Artifact:
-    """Run a checkpoint on validation and test, calibrate, measure, and store the embeddings.
+    """Run a checkpoint on validation and test, calibrate, measure, and store what it took.
 
     Args:
         checkpoint_folder: made by ``trainer.train``.
@@ -76,6 +81,7 @@ def evaluate(
             head=head,
             settings=settings,
         )
+        write_atomically(partial / _CALIBRATION, canonical_json(calibration))
         result: dict[str, Any] = {}
         for name, split in splits.items():
             found = predict(embeddings[name], head=head, calibration=calibration)
@@ -102,6 +108,7 @@ def read_evaluation(folder: Path) -> Evaluation:
     return Evaluation(
         artifact=artifact,
         settings=msgspec.convert(artifact.document.settings, CalibrationSettings),
+        calibration=msgspec.json.decode((folder / _CALIBRATION).read_bytes(), type=Calibration),
         embeddings={name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _SPLITS},
     )
 

@@ -137,9 +137,7 @@ def wilson_interval(right: int, total: int) -> Interval:
     middle = (share + squared / (2 * total)) / (1 + squared / total)
     spread = math.sqrt(share * (1 - share) / total + squared / (4 * total**2))
     half = _WILSON_DEVIATIONS * spread / (1 + squared / total)
-    return Interval(
-        low=round(max(0.0, middle - half), 6), high=round(min(1.0, middle + half), 6)
-    )
+    return Interval(low=round(max(0.0, middle - half), 6), high=round(min(1.0, middle + half), 6))
 
 
 def _percentiles(values: NDArray[np.float64] | Sequence[float]) -> Interval:

@@ -15,7 +15,7 @@ import msgspec
 __all__ = ["Line", "Mark", "Row", "interval_chart", "line_chart", "reliability_chart"]
 
 _WIDTH, _HEIGHT = 480, 360
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 14, 52
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 26, 14, 52
 _ROW_HEIGHT, _ROW_LABEL = 44, 24
 _TICKS = 5
 
@@ -143,12 +143,12 @@ def interval_chart(rows: Sequence[Row], *, name: str, title: str, x_label: str) 
     """
     height = _TOP + _ROW_HEIGHT * len(rows) + _BOTTOM
     svg = _picture(name, title, height)
-    left = _RIGHT + 10
+    left = _RIGHT
     start, ticks = _zoomed(min(row.low for row in rows))
     bottom = height - _BOTTOM
 
     def across(value: float) -> str:
-        width = _WIDTH - left - _RIGHT - 10
+        width = _WIDTH - left - _RIGHT
         return _number(left + (value - start) / (1 - start) * width)
 
     for tick in ticks:

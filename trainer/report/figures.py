@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.scoring import probabilities
 from edge_runtime.tokenization import Tokenizer
-from trainer.calibration import Predictions, fit_calibration, predict, threshold_basis
+from trainer.calibration import Predictions, predict, threshold_basis
 from trainer.champion import Answers, Champion
 from trainer.checkpoint import Checkpoint
 from trainer.comparison import Comparison, compare
@@ -61,13 +61,7 @@ def gather_figures(
     split: Split = getattr(dataset, settings.split)
     labels = checkpoint.labels
     head = checkpoint.head()
-    calibration = fit_calibration(
-        evaluation.embeddings["validation"],
-        dataset.validation.intents,
-        labels,
-        head=head,
-        settings=evaluation.settings,
-    )
+    calibration = evaluation.calibration
     found = predict(evaluation.embeddings[settings.split], head=head, calibration=calibration)
     numbers = {label: number for number, label in enumerate(labels)}
     is_in_scope = np.array([intent is not None for intent in split.intents], dtype=bool)
