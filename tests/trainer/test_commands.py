@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -114,19 +115,29 @@ def test_a_model_against_itself_shows_no_difference(
 
 
 def test_a_model_worse_than_its_champion_ends_with_exit_code_3(
-    tiny_line, project: Path, capsys: pytest.CaptureFixture[str]
+    tiny_line, tiny_utterances: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # One step of training against sixty.
-    (project / "edgewise.toml").write_text(
-        (project / "edgewise.toml").read_text().replace("= 12", "= 1")
-        + "learning_rate = 1e-9\nhead_learning_rate = 1.0\nbatch_size = 128\n"
-    )
-    run(Context(), dataset=str(tiny_line.dataset), folder="worse", epochs=1)
+    # Trained with every intent called by the name of another.
+    with tiny_utterances.open() as file:
+        rows = list(csv.DictReader(file))
+    names = sorted({row["intent"] for row in rows} - {"oos"})
+    swapped = dict(zip(names, names[1:] + names[:1], strict=True))
+    with Path("swapped.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({**row, "intent": swapped.get(row["intent"], row["intent"])})
+    build(Context(), data="swapped.csv", folder="d")
+    run(Context(), dataset="d", folder="worse")
     worse = tiny_line._replace(checkpoint=Path("worse"))
     assert judged(worse, against=str(tiny_line.checkpoint)) == 3
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("error: the new model is worse than the champion ")
+    assert "answers lost, 0 gained, p " in line
     assert line.endswith("keep the champion, or train again")
+    # The other way round it is the better one.
+    assert judged(tiny_line, against="worse") == 0
+    assert ": better" in capsys.readouterr().out
 
 
 def test_a_champion_that_is_neither_a_checkpoint_nor_a_bundle_ends_with_exit_code_1(
