@@ -154,7 +154,8 @@ def test_a_champion_is_compared_and_is_an_input(
     make(champion_folder=tiny_bundle)
     other = read_report(tmp_path / "report").comparison
     assert other is not None
-    assert (other.kind, other.name) == ("bundle", "tiny 1.0.0, int8")
+    assert other.kind == "bundle"
+    assert other.name.startswith("tiny 1.0.0, ")
     assert other.only_challenger
 
 
