@@ -14,9 +14,9 @@ from trainer.measures import Measures
 from trainer.resampling import Interval
 
 __all__ = [
+    "ConfidenceBin",
     "ConfusedPair",
     "ConfusedText",
-    "ConfidenceBin",
     "IntentRow",
     "LengthBin",
     "NoiseRow",
