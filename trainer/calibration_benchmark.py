@@ -15,16 +15,22 @@ from numpy.typing import NDArray
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.errors import SettingsError
 from edge_runtime.scoring import in_scope_scores
-from trainer.calibration import fit_temperature, fit_threshold
+from trainer.calibration import fit_temperature
 from trainer.checkpoint import read_checkpoint
 from trainer.dataset import read_dataset
 from trainer.evaluate import read_evaluation
 from trainer.measures import expected_calibration_error
+from trainer.threshold_benchmark import (
+    DRAWS,
+    LimitedThresholds,
+    ThresholdMethod,
+    compare_quantiles,
+    compare_with_out_of_scope,
+)
 
 __all__ = [
     "CalibrationBenchmark",
     "ConfidenceMethod",
-    "ThresholdMethod",
     "benchmark_calibration",
 ]
 
@@ -32,8 +38,6 @@ _FOLDS = 5
 _HISTOGRAM_BINS = 10
 # Without it, 2 numbers for each of 150 intents follow every chance of 3,000 utterances.
 _VECTOR_PENALTY = 1e-2
-_SIZES = (50, 100, 300, 1000, 2000)
-_DRAWS = 100
 
 Confidences = tuple[NDArray[np.float64], NDArray[np.bool_]]
 Method = Callable[
@@ -56,21 +60,14 @@ class ConfidenceMethod(msgspec.Struct, frozen=True):
     accuracy: float
 
 
-class ThresholdMethod(msgspec.Struct, frozen=True):
-    """A way to find the threshold: what share of other utterances it rejects."""
-
-    rejected: float
-    """Mean share."""
-    error: float
-    """Root mean square distance from the wanted share."""
-
-
 class CalibrationBenchmark(msgspec.Struct, frozen=True):
     """What ``bench.calibration`` prints."""
 
     confidences: dict[str, ConfidenceMethod]
     thresholds: dict[str, dict[str, ThresholdMethod]]
     """By the number of utterances that it is fitted on, then by the method."""
+    with_out_of_scope: tuple[LimitedThresholds, ...]
+    """With and without a look at out-of-scope texts; empty when there are too few of them."""
     wanted: float
     """Share of in-scope utterances that may be rejected."""
     utterances: int
@@ -117,9 +114,10 @@ def benchmark_calibration(
             f"take at least one repeat and {2 * _FOLDS} utterances"
         )
     head = checkpoint.head()
-    embeddings = evaluation.embeddings["validation"][in_scope]
-    logits = head.logits(embeddings)
-    scores = in_scope_scores(embeddings, logits, head=head, parts=evaluation.calibration.score)
+    embeddings = evaluation.embeddings["validation"]
+    everything = head.logits(embeddings)
+    scores = in_scope_scores(embeddings, everything, head=head, parts=evaluation.calibration.score)
+    logits = everything[in_scope]
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in _METHODS}
     for seed in range(1, repeats + 1):
         fold = np.random.default_rng(seed).permutation(len(truth)) % _FOLDS
@@ -136,18 +134,20 @@ def benchmark_calibration(
     wanted = evaluation.settings.in_scope_rejections
     return CalibrationBenchmark(
         confidences={name: _method(values) for name, values in found.items()},
-        thresholds={
-            str(size): _thresholds(scores, size=size, wanted=wanted)
-            for size in _SIZES
-            if size < len(scores)
-        }
-        if wanted
-        else {},
+        thresholds=compare_quantiles(scores[in_scope], wanted=wanted) if wanted else {},
+        with_out_of_scope=compare_with_out_of_scope(
+            scores[in_scope],
+            logits.argmax(axis=1) == truth,
+            scores[~in_scope],
+            wanted=wanted,
+            folds=_FOLDS,
+            repeats=repeats,
+        ),
         wanted=wanted,
         utterances=len(truth),
         folds=_FOLDS,
         repeats=repeats,
-        draws=_DRAWS,
+        draws=DRAWS,
         data=dataset.digest,
     )
 
@@ -275,30 +275,3 @@ _METHODS: dict[str, Method] = {
 
 def _fitted(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
     return fit_temperature(logits.astype(np.float32), truth)
-
-
-def _thresholds(
-    scores: NDArray[np.float64], *, size: int, wanted: float
-) -> dict[str, ThresholdMethod]:
-    from scipy.stats import norm
-    from scipy.stats.mstats import hdquantiles
-
-    methods: dict[str, Callable[[NDArray[np.float64]], float]] = {
-        "empirical": lambda drawn: fit_threshold(drawn, in_scope_rejections=wanted),
-        "harrell-davis": lambda drawn: float(hdquantiles(drawn, [wanted])[0]),
-        "normal": lambda drawn: float(drawn.mean() + drawn.std() * norm.ppf(wanted)),
-    }
-    shares: dict[str, list[float]] = {name: [] for name in methods}
-    chance = np.random.default_rng(1)
-    for _ in range(_DRAWS):
-        order = chance.permutation(len(scores))
-        drawn, others = scores[order[:size]], scores[order[size:]]
-        for name, method in methods.items():
-            shares[name].append(float((others < method(drawn)).mean()))
-    return {
-        name: ThresholdMethod(
-            rejected=round(float(np.mean(values)), 6),
-            error=round(float(np.sqrt(np.mean((np.array(values) - wanted) ** 2))), 6),
-        )
-        for name, values in shares.items()
-    }

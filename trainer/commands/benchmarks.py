@@ -99,16 +99,22 @@ def calibration(
     if json:
         print_json(result)
         return
-    for name, found in result.confidences.items():
+    for name, method in result.confidences.items():
         print(
-            f"{name:12} ECE {found.ece:.4f} +/- {found.ece_sd:.4f}, Brier {found.brier:.4f}, "
-            f"accuracy {found.accuracy:.2%}"
+            f"{name:12} ECE {method.ece:.4f} +/- {method.ece_sd:.4f}, Brier {method.brier:.4f}, "
+            f"accuracy {method.accuracy:.2%}"
         )
     for size, methods in result.thresholds.items():
         told = ", ".join(
             f"{name} {one.rejected:.2%} (off by {one.error:.2%})" for name, one in methods.items()
         )
-        print(f"threshold of {size} utterances rejects {result.wanted:.1%} wanted: {told}")
+        print(f"threshold of {size} utterances, {result.wanted:.1%} wanted: rejects {told}")
+    for one in result.with_out_of_scope:
+        for name, found in (("in scope alone", one.in_scope), ("balanced", one.balanced)):
+            print(
+                f"limit {one.limit:.0%}, {name}: in scope {found.in_scope_rejected:.2%} rejected, "
+                f"{found.in_scope_right:.2%} right; out of scope {found.oos_recall:.2%} found"
+            )
 
 
 namespace = Collection("bench", quality, calibration)
