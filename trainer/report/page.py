@@ -183,7 +183,7 @@ def _digest(content: str) -> str:
 
 
 def _percent(value: float | None, digits: int = 1) -> str:
-    return _NOTHING if value is None else f"{value * 100:.{digits}f} %"
+    return _NOTHING if value is None else f"{value * 100:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def _decimal(value: float | None, digits: int = 3) -> str:
