@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from edge_runtime.head import Head
@@ -177,6 +178,7 @@ def test_texts_out_of_scope_that_lie_far_away_cost_no_right_answer() -> None:
     assert not ((answers == -1) & (logits.argmax(axis=1) == truth)).any()
 
 
+@hypothesis_settings(deadline=None)
 @given(SCORES, SCORES, st.floats(0, 0.5))
 def test_texts_out_of_scope_never_let_more_in_scope_texts_be_rejected(
     scores: list[float], out_of_scope: list[float], share: float

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -102,6 +102,7 @@ def test_models_without_a_common_intent_cannot_be_compared() -> None:
         compared(answers("a"), champion(answers("b"), "b"), split("a"), "a")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 30), st.integers(0, 30))
 def test_the_p_value_is_that_of_a_fair_coin(gained: int, lost: int) -> None:
     asked = split(*["a"] * (gained + lost + 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.noise import NOISES, Noise, hear, mistype, spoil
@@ -25,6 +25,7 @@ def distance(one: str, other: str) -> int:
     return row[-1]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(min_size=1), max_size=4), st.sampled_from(NOISES), st.integers(0, 9))
 def test_a_text_that_says_something_still_says_something(
     texts: list[str], noise: Noise, seed: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.report.charts import Line, Mark, Row, interval_chart, line_chart, reliability_chart
@@ -16,6 +16,7 @@ def drawn(svg: str, kind: str) -> list[ET.Element]:
     return [one for one in ET.fromstring(svg).iter() if one.get("class") == kind]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(SHARE, SHARE), min_size=2, max_size=9), st.sampled_from([0.025, 0.1, 1]))
 def test_a_curve_stays_inside_of_its_axes(points: list[tuple[float, float]], top: float) -> None:
     svg = line_chart(
@@ -28,6 +29,7 @@ def test_a_curve_stays_inside_of_its_axes(points: list[tuple[float, float]], top
         assert 14 <= y <= 308
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(SHARE, SHARE, SHARE).map(sorted), min_size=1, max_size=6))
 def test_a_dot_lies_on_its_interval_and_inside_of_the_picture(rows: list[list[float]]) -> None:
     svg = interval_chart(

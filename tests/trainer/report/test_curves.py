@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import auc, roc_auc_score
 
@@ -13,6 +13,7 @@ from trainer.report.curves import reliability, risk_coverage, roc
 SCORES = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=60).map(np.array)
 
 
+@settings(deadline=None)
 @given(SCORES, SCORES, st.floats(-6, 6))
 def test_the_area_below_the_roc_curve_is_the_auroc(
     in_scope: np.ndarray, outside: np.ndarray, threshold: float

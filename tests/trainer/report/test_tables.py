@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_fscore_support
 
@@ -14,6 +14,7 @@ LABELS = ("a", "b", "c", "d")
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=50)
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_precision_recall_and_f1_are_scikit_learns(pairs: list[tuple[int, int]]) -> None:
     truth, best = (np.array(column) for column in zip(*pairs, strict=True))
