@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from invoke.collection import Collection
@@ -17,6 +17,8 @@ from invoke.context import Context
 from invoke.tasks import task
 
 import compiler.commands
+from compiler.config import DEFAULTS as COMPILER_DEFAULTS
+from compiler.config import BundleSettings, CompileSettings
 from edge_runtime.console import (
     Progress,
     no_progress,
@@ -28,9 +30,18 @@ from edge_runtime.errors import SettingsError
 from edge_runtime.settings import load_settings
 from edge_runtime.storage import canonical_json, write_atomically
 from greengrass_components.commands import cloud, component, device, infra
+from greengrass_components.config import ComponentSettings, load_component_settings
 from trainer.commands import benchmarks, data, evaluation, training
 from trainer.commands.locations import EXAMPLE
 from trainer.commands.recording import recorder_of_project, tell_custom_metrics
+from trainer.config import DEFAULTS as TRAINER_DEFAULTS
+from trainer.config import (
+    CalibrationSettings,
+    DataSettings,
+    GateSettings,
+    ReportSettings,
+    TrainSettings,
+)
 
 ROOT = Path(__file__).resolve().parent
 BUILD = Path("build")
@@ -39,6 +50,7 @@ LATENCY_REPEATS = 20
 COMPONENTS_SOURCE = "greengrass-components/src/greengrass_components"
 
 Result = TypeVar("Result")
+Section = TypeVar("Section", bound=msgspec.Struct)
 
 
 class PipelineResult(msgspec.Struct, frozen=True):
@@ -84,6 +96,35 @@ class Stages:
         return result
 
 
+class _PipelineSettings(NamedTuple):
+    """The settings of every stage of the line."""
+
+    data: DataSettings
+    training: TrainSettings
+    calibration: CalibrationSettings
+    report: ReportSettings
+    gates: GateSettings
+    compiling: CompileSettings
+    bundle: BundleSettings
+    components: ComponentSettings
+
+
+def _settings_of(project: Path) -> _PipelineSettings:
+    def load(kind: type[Section], name: str, defaults: Path) -> Section:
+        return load_settings(kind, name, defaults=defaults, project_folder=project)
+
+    return _PipelineSettings(
+        data=load(DataSettings, "data", TRAINER_DEFAULTS),
+        training=load(TrainSettings, "train", TRAINER_DEFAULTS),
+        calibration=load(CalibrationSettings, "calibration", TRAINER_DEFAULTS),
+        report=load(ReportSettings, "report", TRAINER_DEFAULTS),
+        gates=load(GateSettings, "gates", TRAINER_DEFAULTS),
+        compiling=load(CompileSettings, "compile", COMPILER_DEFAULTS),
+        bundle=load(BundleSettings, "bundle", COMPILER_DEFAULTS),
+        components=load_component_settings(project_folder=project),
+    )
+
+
 def run_pipeline(
     data: str,
     name: str,
@@ -93,7 +134,9 @@ def run_pipeline(
     say: Callable[[str], None] = lambda _: None,
     progress: Progress = no_progress,
 ) -> PipelineResult:
-    """Data -> train -> eval -> compile -> bundle -> component -> run, skipping what is up to date.
+    """Data -> train -> eval -> report -> compile -> bundle -> component -> run.
+
+    What is up to date is skipped.
 
     Args:
         data: utterances; see ``trainer.dataset.build_dataset``.
@@ -104,20 +147,17 @@ def run_pipeline(
         progress: told each step of long work.
 
     Raises:
+        QualityGateError: the trained model misses a gate; see the report.
         EdgeError: see the stages.
     """
     from compiler.bundle import make_bundle
     from compiler.compile import compile_checkpoint, read_compiled
-    from compiler.config import DEFAULTS as COMPILER_DEFAULTS
-    from compiler.config import BundleSettings, CompileSettings
     from compiler.latency import measure_latency
     from greengrass_components.component import build_components
-    from greengrass_components.config import load_component_settings
     from greengrass_components.local_nucleus_trial import run_components, trial_root
-    from trainer.config import DEFAULTS as TRAINER_DEFAULTS
-    from trainer.config import CalibrationSettings, DataSettings, TrainSettings
     from trainer.dataset import build_dataset
     from trainer.evaluate import evaluate
+    from trainer.report import PAGE, make_report, read_report, refuse
     from trainer.train import train
 
     if not NAME_PATTERN.fullmatch(name):
@@ -125,20 +165,7 @@ def run_pipeline(
             f"the name {name!r} cannot be used: take up to 40 small letters, digits and hyphens"
         )
     project = Path.cwd()
-    of_data = load_settings(DataSettings, "data", defaults=TRAINER_DEFAULTS, project_folder=project)
-    of_training = load_settings(
-        TrainSettings, "train", defaults=TRAINER_DEFAULTS, project_folder=project
-    )
-    of_calibration = load_settings(
-        CalibrationSettings, "calibration", defaults=TRAINER_DEFAULTS, project_folder=project
-    )
-    of_compiling = load_settings(
-        CompileSettings, "compile", defaults=COMPILER_DEFAULTS, project_folder=project
-    )
-    of_bundle = load_settings(
-        BundleSettings, "bundle", defaults=COMPILER_DEFAULTS, project_folder=project
-    )
-    of_components = load_component_settings(project_folder=project)
+    of = _settings_of(project)
     recorder = recorder_of_project(build)
     folder = build / name
     dataset, checkpoint, evaluation = (
@@ -146,20 +173,21 @@ def run_pipeline(
         folder / "checkpoint",
         folder / "evaluation",
     )
+    report = folder / "evaluation-report"
     compiled, bundle, components = folder / "compiled", folder / "bundle", folder / "component"
     stages = Stages(say)
 
     built = stages.run(
         "data",
         lambda: build_dataset(
-            data, dataset, settings=of_data, test_location=test, progress=progress
+            data, dataset, settings=of.data, test_location=test, progress=progress
         ),
     )
     with recorder.training(checkpoint) as record:
         trained = stages.run(
             "train",
             lambda: train(
-                dataset, checkpoint, settings=of_training, observer=record, progress=progress
+                dataset, checkpoint, settings=of.training, observer=record, progress=progress
             ),
         )
         cost = record.finish(trained)
@@ -168,20 +196,33 @@ def run_pipeline(
     judged = stages.run(
         "eval",
         lambda: evaluate(
-            checkpoint, dataset, evaluation, settings=of_calibration, progress=progress
+            checkpoint, dataset, evaluation, settings=of.calibration, progress=progress
         ),
     )
-    tell_custom_metrics(recorder.evaluation(judged, checkpoint))
+    reported = stages.run(
+        "report",
+        lambda: make_report(
+            checkpoint,
+            dataset,
+            evaluation,
+            report,
+            settings=of.report,
+            gates=of.gates,
+            progress=progress,
+        ),
+    )
+    tell_custom_metrics(recorder.evaluation(judged, checkpoint, report=reported))
+    refuse(read_report(report), where=str(report / PAGE))
     stages.run(
         "compile",
         lambda: compile_checkpoint(
-            checkpoint, dataset, evaluation, compiled, settings=of_compiling, progress=progress
+            checkpoint, dataset, evaluation, compiled, settings=of.compiling, progress=progress
         ),
     )
     bundled = stages.run(
         "bundle",
         lambda: make_bundle(
-            compiled, checkpoint, dataset, evaluation, bundle, name=name, settings=of_bundle
+            compiled, checkpoint, dataset, evaluation, bundle, name=name, settings=of.bundle
         ),
     )
     latency = stages.run(
@@ -195,7 +236,7 @@ def run_pipeline(
         lambda: build_components(
             bundle,
             components,
-            settings=of_components,
+            settings=of.components,
             project=ROOT,
             cache=project / build / "cache" / "wheels",
             progress=progress,
@@ -333,7 +374,8 @@ def test(context: Context, *, quick: bool = False, only: str = "") -> None:
 
     # No test may reach for a model hub, and none of them needs one.
     environment = {"HF_HUB_OFFLINE": "1"}
-    python = f'"{sys.executable}" -m'
+    interpreter = f'"{sys.executable}"'
+    python = f"{interpreter} -m"
     typed = "trainer compiler tasks.py edge-runtime/src/edge_runtime"
     checks = [
         ("ruff check", f"{python} ruff check --quiet ."),
@@ -347,6 +389,8 @@ def test(context: Context, *, quick: bool = False, only: str = "") -> None:
     if only:
         checks, suites = [], [("pytest", f'-k "{only}"')]
     steps = checks + [(title, f"{python} pytest -q {flags}") for title, flags in suites]
+    if not quick and not only:
+        steps.insert(0, ("programs", f"{interpreter} tests/install_programs.py"))
     with context.cd(str(ROOT)):
         for title, command in steps:
             start = time.monotonic()

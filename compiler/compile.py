@@ -30,7 +30,7 @@ from trainer.evaluate import Evaluation, read_evaluation
 __all__ = ["CompiledVariant", "Refused", "compile_checkpoint", "read_compiled"]
 
 KIND = "compiled"
-REVISION = 2
+REVISION = 3
 _CALIBRATION_TEXTS = 500
 _SPLITS = ("validation", "test")
 

@@ -9,7 +9,9 @@ import msgspec
 import numpy as np
 
 from compiler.config import CompileSettings
+from edge_runtime.scoring import probabilities
 from trainer.calibration import Predictions
+from trainer.measures import expected_calibration_error
 
 __all__ = ["Parity", "compare", "refusals"]
 
@@ -37,6 +39,8 @@ class Parity(msgspec.Struct, frozen=True):
     """Share of in-scope utterances that the variant calls out of scope, 0 to 1."""
     out_of_scope_recall: float | None
     """Share of out-of-scope utterances that it finds; ``None`` without such texts."""
+    ece: float
+    """Expected calibration error in scope, with the variant's own temperature, 15 bins."""
 
 
 def compare(
@@ -70,6 +74,9 @@ def compare(
         reference_accuracy=float((expected_best == truth).mean()),
         in_scope_rejected=float(rejected[in_scope].mean()),
         out_of_scope_recall=None if in_scope.all() else float(rejected[~in_scope].mean()),
+        ece=expected_calibration_error(
+            probabilities(variant.logits[in_scope], variant.calibration).max(axis=1), best == truth
+        ),
     )
 
 

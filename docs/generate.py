@@ -36,6 +36,8 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct], Path], ...] = (
     ("train", trainer_config.TrainSettings, trainer_config.DEFAULTS),
     ("calibration", trainer_config.CalibrationSettings, trainer_config.DEFAULTS),
     ("track", trainer_config.TrackSettings, trainer_config.DEFAULTS),
+    ("report", trainer_config.ReportSettings, trainer_config.DEFAULTS),
+    ("gates", trainer_config.GateSettings, trainer_config.DEFAULTS),
     ("compile", compiler_config.CompileSettings, compiler_config.DEFAULTS),
     ("bundle", compiler_config.BundleSettings, compiler_config.DEFAULTS),
     ("component", components_config.ComponentSettings, components_config.DEFAULTS),

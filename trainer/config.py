@@ -15,6 +15,8 @@ __all__ = [
     "DataSettings",
     "DistillationSettings",
     "TrackSettings",
+    "GateSettings",
+    "ReportSettings",
     "TrainSettings",
 ]
 
@@ -140,6 +142,9 @@ class CalibrationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """Out-of-scope scores, from ``edge_runtime.scoring.SCORES``; several are fused."""
     in_scope_rejections: Annotated[float, msgspec.Meta(ge=0, le=0.5)]
     """Share of in-scope validation utterances that the threshold may call out of scope."""
+    out_of_scope_utterances: Annotated[int, msgspec.Meta(ge=0)]
+    """Out-of-scope validation utterances from which on the threshold is fitted on them too; 0
+    never looks at them."""
     default_threshold: float
     """Taken when validation is too small to fit it: deviations from the mean in-scope score."""
 
@@ -161,3 +166,56 @@ class TrackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         | None
     ) = None
     """Namespace in CloudWatch for five metrics of each evaluation; without it nothing is sent."""
+
+
+class ReportSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the evaluation's report looks at: section ``[report]``."""
+
+    split: Literal["test", "validation"]
+    """The split that the report describes, the gates judge and a champion is compared on."""
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+    """Seed of the bootstrap's draws and of the noise."""
+    resamples: Annotated[int, msgspec.Meta(ge=100, le=100_000)]
+    """Draws of the bootstrap behind each interval."""
+    noisy_utterances: Annotated[int, msgspec.Meta(ge=0)]
+    """In-scope utterances that are spoiled by each noise, at most, spread over the split; 0 leaves
+    the noise out."""
+    pairs: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+    """Confused pairs of intents that are listed, most frequent first."""
+    examples: Annotated[int, msgspec.Meta(ge=1, le=1000)]
+    """Utterances that are shown of each confused pair."""
+
+
+MinimumShare = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""A measure may not be below it; 0 to 1."""
+MaximumShare = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""A measure may not be above it; 0 to 1."""
+
+
+class GateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model must reach to be let through: section ``[gates]``. Not set: not judged."""
+
+    worst_recall_support: Annotated[int, msgspec.Meta(ge=1)]
+    """Utterances that an intent needs for its recall to be judged."""
+    regression_level: Annotated[float, msgspec.Meta(gt=0, lt=1)]
+    """A champion's lead with a smaller p-value of McNemar's test is a regression."""
+    minimum_in_scope_accuracy: MinimumShare | None = None
+    """Share of in-scope utterances whose largest logit is the right intent."""
+    minimum_macro_f1: MinimumShare | None = None
+    """Mean over intents of F1."""
+    minimum_overall_accuracy: MinimumShare | None = None
+    """Share of all utterances that get the right answer, an intent or out of scope."""
+    minimum_worst_recall: MinimumShare | None = None
+    """Recall of the worst intent."""
+    minimum_oos_auroc: MinimumShare | None = None
+    """Area under the ROC curve of the out-of-scope score."""
+    minimum_oos_recall: MinimumShare | None = None
+    """Share of out-of-scope utterances that the threshold finds."""
+    maximum_in_scope_rejected: MaximumShare | None = None
+    """Share of in-scope utterances that the threshold calls out of scope."""
+    maximum_ece: MaximumShare | None = None
+    """Expected calibration error in scope."""
+    maximum_typo_fall: MaximumShare | None = None
+    """Loss of in-scope accuracy by typos at 5 % of the characters."""
+    maximum_recogniser_fall: MaximumShare | None = None
+    """Loss of in-scope accuracy by the errors of a speech recogniser."""

@@ -11,18 +11,22 @@ from numpy.typing import NDArray
 
 from edge_runtime.artifact import Artifact, produce_artifact, read_artifact
 from edge_runtime.console import Progress, no_progress
-from edge_runtime.tokenization import Tokenizer
+from edge_runtime.errors import ArtifactError
+from edge_runtime.scoring import Calibration
+from edge_runtime.storage import canonical_json, write_atomically
 from trainer.calibration import fit_calibration, predict
-from trainer.checkpoint import load_model, read_checkpoint
+from trainer.checkpoint import Checkpoint, read_checkpoint
 from trainer.config import CalibrationSettings
-from trainer.dataset import Split, read_dataset
+from trainer.dataset import Dataset, Split, read_dataset
+from trainer.embedding import embed_texts
 from trainer.measures import measure
 
 __all__ = ["Evaluation", "evaluate", "read_evaluation"]
 
 KIND = "evaluation"
-REVISION = 2
+REVISION = 3
 _SPLITS = ("validation", "test")
+_CALIBRATION = "calibration.json"
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -31,6 +35,8 @@ class Evaluation(msgspec.Struct, frozen=True):
     artifact: Artifact
     settings: CalibrationSettings
     """How the score and its threshold are fitted; the variants do it likewise."""
+    calibration: Calibration
+    """Fitted on torch's validation embeddings."""
     embeddings: dict[str, NDArray[np.float32]]
     """Split name -> embeddings, shape (utterances, hidden), in the dataset's order."""
 
@@ -43,7 +49,7 @@ def evaluate(
     settings: CalibrationSettings,
     progress: Progress = no_progress,
 ) -> Artifact:
-    """Run a checkpoint on validation and test, calibrate, measure, and store the embeddings.
+    """Run a checkpoint on validation and test, calibrate, measure, and store what it took.
 
     Args:
         checkpoint_folder: made by ``trainer.train``.
@@ -53,30 +59,21 @@ def evaluate(
         progress: told each batch.
 
     Raises:
-        ArtifactError: the checkpoint or the dataset is missing or damaged.
+        ArtifactError: the checkpoint or the dataset is missing or damaged, or the checkpoint
+            was trained without some of the dataset's intents.
     """
     checkpoint = read_checkpoint(checkpoint_folder)
     dataset = read_dataset(dataset_folder)
+    _check_labels(checkpoint, dataset)
 
     def make(partial: Path) -> dict[str, Any]:
-        import torch
-
-        from trainer.inference import embeddings_of
-
-        model = load_model(checkpoint)
         head = checkpoint.head()
-        tokenizer = Tokenizer(checkpoint.tokenizer, max_tokens=checkpoint.text.max_tokens)
         splits: dict[str, Split] = {name: getattr(dataset, name) for name in _SPLITS}
-        embeddings = {}
-        for name, split in splits.items():
-            embeddings[name] = embeddings_of(
-                model,
-                tokenizer.encode_many(split.texts),
-                padding_id=checkpoint.padding_id,
-                device=torch.device("cpu"),
-                progress=progress,
-            ).numpy()
-            np.save(partial / f"{name}.npy", embeddings[name], allow_pickle=False)
+        embeddings = embed_texts(
+            checkpoint, {name: split.texts for name, split in splits.items()}, progress=progress
+        )
+        for name, rows in embeddings.items():
+            np.save(partial / f"{name}.npy", rows, allow_pickle=False)
         calibration = fit_calibration(
             embeddings["validation"],
             splits["validation"].intents,
@@ -84,6 +81,7 @@ def evaluate(
             head=head,
             settings=settings,
         )
+        write_atomically(partial / _CALIBRATION, canonical_json(calibration))
         result: dict[str, Any] = {}
         for name, split in splits.items():
             found = predict(embeddings[name], head=head, calibration=calibration)
@@ -110,5 +108,19 @@ def read_evaluation(folder: Path) -> Evaluation:
     return Evaluation(
         artifact=artifact,
         settings=msgspec.convert(artifact.document.settings, CalibrationSettings),
+        calibration=msgspec.json.decode((folder / _CALIBRATION).read_bytes(), type=Calibration),
         embeddings={name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _SPLITS},
     )
+
+
+def _check_labels(checkpoint: Checkpoint, dataset: Dataset) -> None:
+    held_out = {*dataset.validation.intents, *dataset.test.intents} - {None}
+    unknown = sorted(str(intent) for intent in held_out - set(checkpoint.labels))
+    if unknown:
+        raise ArtifactError(
+            f"the checkpoint {checkpoint.artifact.folder} was trained without the intent "
+            f"{unknown[0]!r} ({len(unknown)} in all), which the dataset asks for; train on this "
+            "dataset, or evaluate on the one it was trained on",
+            folder=checkpoint.artifact.folder,
+            intents=unknown,
+        )

@@ -58,6 +58,7 @@ def test_a_model_compared_with_itself_is_the_same() -> None:
         reference_accuracy=1.0,
         in_scope_rejected=0.0,
         out_of_scope_recall=0.5,
+        ece=pytest.approx(0.0067, abs=1e-4),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-STAGES = ["data", "train", "eval", "compile", "bundle", "latency", "component"]
+STAGES = ["data", "train", "eval", "report", "compile", "bundle", "latency", "component"]
 
 
 def test_the_line_ends_with_a_live_answer_and_its_json(workspace, tiny_utterances: Path) -> None:
@@ -53,7 +53,7 @@ def test_one_changed_utterance_retrains_and_a_compile_setting_does_not(
 
     workspace.environment["EDGEWISE_COMPILE_SMOOTHING"] = "0.7"
     with_setting = workspace.pipeline(data)
-    assert with_setting["skipped"] == ["data", "train", "eval"]
+    assert with_setting["skipped"] == ["data", "train", "eval", "report"]
 
     lines = data.read_text().splitlines()
     lines[1] = "entirely " + lines[1]

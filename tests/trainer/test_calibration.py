@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from edge_runtime.head import Head
 from edge_runtime.scoring import Calibration, ScoreName, score_values
-from trainer.calibration import fit_calibration, fit_temperature, fit_threshold, predict
+from trainer.calibration import (
+    fit_balanced_threshold,
+    fit_calibration,
+    fit_temperature,
+    fit_threshold,
+    predict,
+    threshold_basis,
+)
 from trainer.config import CalibrationSettings
 
 SCORES = st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=200)
@@ -82,13 +91,21 @@ def identity_head() -> Head:
 def fitted(
     embeddings: np.ndarray, intents: Sequence[str | None], *scores: ScoreName
 ) -> Calibration:
-    settings = CalibrationSettings(scores=scores, in_scope_rejections=0.1, default_threshold=-2.5)
     return fit_calibration(
-        embeddings, intents, tuple("abcde"), head=identity_head(), settings=settings
+        embeddings, intents, tuple("abcde"), head=identity_head(), settings=settings(*scores)
     )
 
 
-def test_texts_out_of_scope_change_nothing() -> None:
+def settings(*scores: ScoreName) -> CalibrationSettings:
+    return CalibrationSettings(
+        scores=scores,
+        in_scope_rejections=0.1,
+        out_of_scope_utterances=50,
+        default_threshold=-2.5,
+    )
+
+
+def test_a_few_texts_out_of_scope_change_nothing() -> None:
     logits, truth = drawn(200, temperature=2.0)
     intents = ["abcde"[number] for number in truth]
     alone = fitted(logits, intents, "max-logit", "energy")
@@ -128,3 +145,66 @@ def test_one_validation_text_gives_a_finite_score() -> None:
     calibration = fitted(one, ["a"], "max-logit", "energy")
     assert calibration.score[0].deviation == 1.0
     assert predict(one, head=identity_head(), calibration=calibration).answers().tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("in_scope", "out_of_scope", "basis"),
+    [(9, 50, "default"), (10, 49, "in-scope"), (10, 50, "out-of-scope")],
+)
+def test_the_threshold_is_fitted_on_what_there_is_enough_of(
+    in_scope: int, out_of_scope: int, basis: str
+) -> None:
+    intents = ["a"] * in_scope + [None] * out_of_scope
+    assert threshold_basis(intents, settings("max-logit")) == basis
+
+
+def test_no_number_of_texts_out_of_scope_is_enough_when_they_are_turned_off() -> None:
+    off = msgspec.structs.replace(settings("max-logit"), out_of_scope_utterances=0)
+    assert threshold_basis(["a"] * 10 + [None] * 1000, off) == "in-scope"
+
+
+def test_texts_out_of_scope_that_lie_far_away_cost_no_right_answer() -> None:
+    logits, truth = drawn(200, temperature=0.2)
+    intents = ["abcde"[number] for number in truth]
+    strange = np.full((60, 5), -30.0, dtype=np.float32)
+    calibration = fitted(
+        np.concatenate([strange, logits]), [None] * 60 + intents, "max-logit", "energy"
+    )
+    alone = fitted(logits, intents, "max-logit", "energy")
+    assert calibration.threshold < alone.threshold
+    assert (calibration.temperature, calibration.score) == (alone.temperature, alone.score)
+    assert set(predict(strange, head=identity_head(), calibration=calibration).answers()) == {-1}
+    answers = predict(logits, head=identity_head(), calibration=calibration).answers()
+    assert not ((answers == -1) & (logits.argmax(axis=1) == truth)).any()
+
+
+@hypothesis_settings(deadline=None)
+@given(SCORES, SCORES, st.floats(0, 0.5))
+def test_texts_out_of_scope_never_let_more_in_scope_texts_be_rejected(
+    scores: list[float], out_of_scope: list[float], share: float
+) -> None:
+    values, outside = np.array(scores), np.array(out_of_scope)
+    right = np.arange(len(scores)) % 3 > 0
+    threshold = fit_balanced_threshold(values, right, outside, in_scope_rejections=share)
+    plain = fit_threshold(values, in_scope_rejections=share)
+    assert threshold <= plain
+
+    def balance(bound: float) -> float:
+        answered = (right & (values >= bound)).mean()
+        return float(answered + (outside < bound).mean())
+
+    assert balance(threshold) >= balance(plain) - 1e-12
+
+
+def test_rejecting_a_wrong_answer_costs_nothing() -> None:
+    scores, outside = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.5, 1.6])
+    kept = np.array([True, True, True, True])
+    lowest_is_wrong = np.array([False, True, True, True])
+
+    def threshold(right: np.ndarray) -> float:
+        return fit_balanced_threshold(scores, right, outside, in_scope_rejections=0.5)
+
+    assert threshold(lowest_is_wrong) == threshold(kept) == 1.8
+    few = np.array([1.5, *[9.0] * 9])
+    assert fit_balanced_threshold(scores, lowest_is_wrong, few, in_scope_rejections=0.5) == 1.75
+    assert fit_balanced_threshold(scores, kept, few, in_scope_rejections=0.5) == 0.999

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from invoke.context import Context
@@ -36,7 +38,7 @@ def test_each_task_prints_one_json_object(
     assert (built["folder"], built["skipped"], built["train"]) == ("d", False, 120)
     assert (trained["folder"], trained["skipped"], trained["utterances"]) == ("c", False, 120)
     assert trained["cost"] is None  # not recorded, not measured
-    assert set(judged) == {"folder", "skipped", "validation", "test"}
+    assert set(judged) == {"folder", "skipped", "validation", "test", "page", "report"}
 
 
 def test_each_task_tells_people_what_it_did_and_what_it_skipped(
@@ -54,8 +56,100 @@ def test_each_task_tells_people_what_it_did_and_what_it_skipped(
         f"d: up to date: {counts}",
         "c: up to date: 6 intents, 120 utterances",
     ]
-    assert [line.split(":")[0] for line in lines[4:]] == ["validation", "test"]
-    assert all("out-of-scope AUROC" in line for line in lines[4:])
+    assert [line.split(":")[0] for line in lines[4:]] == ["validation", "test", "report"]
+    assert all("out-of-scope AUROC" in line for line in lines[4:6])
+    assert lines[6] == "report: e-report/report.html"
+
+
+def judged(tiny_line: Any, **flags: Any) -> int:
+    """The exit code of the task ``eval``."""
+    try:
+        evaluate_checkpoint(
+            Context(),
+            checkpoint=str(tiny_line.checkpoint),
+            dataset=str(tiny_line.dataset),
+            folder="e",
+            **flags,
+        )
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+    return 0
+
+
+def test_a_missed_gate_is_told_and_ends_with_exit_code_3(
+    tiny_line, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "edgewise.toml").write_text(
+        "[gates]\nminimum_in_scope_accuracy = 0.5\nmaximum_typo_fall = 0.0\n"
+    )
+    for _ in range(2):  # also when the report is up to date
+        assert judged(tiny_line) == 3
+        captured = capsys.readouterr()
+        assert "gate minimum_in_scope_accuracy 0.5: 1.0000, passed\n" in captured.out
+        assert "gate maximum_typo_fall 0: 0." in captured.out
+        line = captured.err.splitlines()[-1]
+        assert line.startswith("error: 1 of 2 quality gates missed: maximum_typo_fall 0, found 0.")
+        assert "see e-report/report.html" in line
+    assert (project / "e-report" / "report.html").is_file()
+
+
+def test_a_missed_gate_keeps_standard_output_one_json_object(
+    tiny_line, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "edgewise.toml").write_text("[gates]\nmaximum_typo_fall = 0.0\n")
+    assert judged(tiny_line, json=True) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert [gate["passed"] for gate in told["report"]["gates"]] == [False]
+
+
+def test_passed_gates_end_well(
+    tiny_line, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "edgewise.toml").write_text("[gates]\nminimum_macro_f1 = 0.5\n")
+    assert judged(tiny_line) == 0
+    assert "gate minimum_macro_f1 0.5: 1.0000, passed" in capsys.readouterr().out
+
+
+def test_a_model_against_itself_shows_no_difference(
+    tiny_line, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert judged(tiny_line, against=str(tiny_line.checkpoint)) == 0
+    told = capsys.readouterr().out
+    assert "in-scope accuracy 100.00%, champion 100.00%, p 1: no difference shown" in told
+
+
+def test_a_model_worse_than_its_champion_ends_with_exit_code_3(
+    tiny_line, tiny_utterances: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Trained with every intent called by the name of another.
+    with tiny_utterances.open() as file:
+        rows = list(csv.DictReader(file))
+    names = sorted({row["intent"] for row in rows} - {"oos"})
+    swapped = dict(zip(names, names[1:] + names[:1], strict=True))
+    with Path("swapped.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({**row, "intent": swapped.get(row["intent"], row["intent"])})
+    build(Context(), data="swapped.csv", folder="d")
+    run(Context(), dataset="d", folder="worse")
+    worse = tiny_line._replace(checkpoint=Path("worse"))
+    assert judged(worse, against=str(tiny_line.checkpoint)) == 3
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("error: the new model is worse than the champion ")
+    assert "answers lost, 0 gained, p " in line
+    assert line.endswith("keep the champion, or train again")
+    # The other way round it is the better one.
+    assert judged(tiny_line, against="worse") == 0
+    assert ": better" in capsys.readouterr().out
+
+
+def test_a_champion_that_is_neither_a_checkpoint_nor_a_bundle_ends_with_exit_code_1(
+    tiny_line, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert judged(tiny_line, against="nowhere") == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("error: no champion at nowhere: it holds neither checkpoint.json nor")
 
 
 def test_a_flag_is_stronger_than_the_project_file(tiny_line, project: Path) -> None:

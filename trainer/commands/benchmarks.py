@@ -84,4 +84,54 @@ def quality(
     print(f"{result.parameters / 1e6:.1f} M parameters, {result.seconds:.0f} s a training")
 
 
-namespace = Collection("bench", quality)
+@task(
+    help={
+        "checkpoint": "what train.run made",
+        "dataset": "what data.build made",
+        "evaluation": "what eval.run made",
+        "repeats": "how often the folds are drawn anew",
+        "json": "print one JSON object",
+    }
+)
+def calibration(
+    _: Context,
+    checkpoint: str = str(BUILD / "smart-home" / "checkpoint"),
+    dataset: str = str(BUILD / "smart-home" / "dataset"),
+    evaluation: str = str(BUILD / "smart-home" / "evaluation"),
+    repeats: int = 10,
+    *,
+    json: bool = False,
+) -> None:
+    """Compare ways to calibrate, by cross-validation on validation alone."""
+    from trainer.calibration_benchmark import benchmark_calibration
+
+    with reporting_errors(), showing_progress() as progress:
+        result = benchmark_calibration(
+            Path(checkpoint),
+            Path(dataset),
+            Path(evaluation),
+            repeats=repeats,
+            progress=progress,
+        )
+    if json:
+        print_json(result)
+        return
+    for name, method in result.confidences.items():
+        print(
+            f"{name:12} ECE {method.ece:.4f} +/- {method.ece_sd:.4f}, Brier {method.brier:.4f}, "
+            f"accuracy {method.accuracy:.2%}"
+        )
+    for size, methods in result.thresholds.items():
+        told = ", ".join(
+            f"{name} {one.rejected:.2%} (off by {one.error:.2%})" for name, one in methods.items()
+        )
+        print(f"threshold of {size} utterances, {result.wanted:.1%} wanted: rejects {told}")
+    for one in result.with_out_of_scope:
+        for name, found in (("in scope alone", one.in_scope), ("balanced", one.balanced)):
+            print(
+                f"limit {one.limit:.0%}, {name}: in scope {found.in_scope_rejected:.2%} rejected, "
+                f"{found.in_scope_right:.2%} right; out of scope {found.oos_recall:.2%} found"
+            )
+
+
+namespace = Collection("bench", quality, calibration)

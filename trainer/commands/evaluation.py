@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
 from invoke.context import Context
@@ -12,7 +13,10 @@ from edge_runtime.console import print_json, reporting_errors, showing_progress
 from edge_runtime.settings import load_settings
 from trainer.commands.locations import BUILD
 from trainer.commands.recording import recorder_of_project, tell_custom_metrics
-from trainer.config import DEFAULTS, CalibrationSettings
+from trainer.config import DEFAULTS, CalibrationSettings, GateSettings, ReportSettings
+
+if TYPE_CHECKING:
+    from trainer.report import Report
 
 __all__ = ["namespace"]
 
@@ -24,6 +28,8 @@ __all__ = ["namespace"]
         "checkpoint": "what train.run made",
         "dataset": "what data.build made",
         "folder": "the evaluation's folder",
+        "report": "the report's folder; by default the evaluation's with -report added",
+        "against": "the champion, a checkpoint's or a bundle's folder; a worse model is refused",
         "json": "print one JSON object",
     },
 )
@@ -32,25 +38,64 @@ def evaluate_checkpoint(
     checkpoint: str = str(BUILD / "smart-home" / "checkpoint"),
     dataset: str = str(BUILD / "smart-home" / "dataset"),
     folder: str = str(BUILD / "smart-home" / "evaluation"),
+    report: str | None = None,
+    against: str | None = None,
     *,
     json: bool = False,
 ) -> None:
-    """Measure a checkpoint on validation and test."""
+    """Measure a checkpoint, write a report; exit 3 when a quality gate or the champion refuses."""
     from trainer.evaluate import evaluate
+    from trainer.report import PAGE, make_report, read_report, refuse
 
-    with reporting_errors(), showing_progress() as progress:
-        settings = load_settings(
-            CalibrationSettings, "calibration", defaults=DEFAULTS, project_folder=Path.cwd()
+    with reporting_errors():
+        project = Path.cwd()
+        place = Path(report) if report else Path(folder).with_name(f"{Path(folder).name}-report")
+        calibration = load_settings(
+            CalibrationSettings, "calibration", defaults=DEFAULTS, project_folder=project
         )
+        of_report = load_settings(
+            ReportSettings, "report", defaults=DEFAULTS, project_folder=project
+        )
+        gates = load_settings(GateSettings, "gates", defaults=DEFAULTS, project_folder=project)
         recorder = recorder_of_project()
-        artifact = evaluate(
-            Path(checkpoint), Path(dataset), Path(folder), settings=settings, progress=progress
-        )
-        tell_custom_metrics(recorder.evaluation(artifact, Path(checkpoint)))
-    result = artifact.document.result
-    if json:
-        print_json({"folder": folder, "skipped": artifact.skipped, **result})
-        return
+        with showing_progress() as progress:
+            artifact = evaluate(
+                Path(checkpoint),
+                Path(dataset),
+                Path(folder),
+                settings=calibration,
+                progress=progress,
+            )
+            made = make_report(
+                Path(checkpoint),
+                Path(dataset),
+                Path(folder),
+                place,
+                settings=of_report,
+                gates=gates,
+                champion_folder=Path(against) if against else None,
+                progress=progress,
+            )
+        tell_custom_metrics(recorder.evaluation(artifact, Path(checkpoint), report=made))
+        found = read_report(place)
+        page = place / PAGE
+        if json:
+            print_json(
+                {
+                    "folder": folder,
+                    "skipped": artifact.skipped and made.skipped,
+                    **artifact.document.result,
+                    "page": str(page),
+                    "report": found,
+                }
+            )
+        else:
+            _print_measures(artifact.document.result)
+            _print_report(found, page)
+        refuse(found, where=str(page))
+
+
+def _print_measures(result: dict[str, dict[str, float | None]]) -> None:
     for split, measures in result.items():
         auroc = measures["oos_auroc"]
         told = f", out-of-scope AUROC {auroc:.3f}" if auroc is not None else ""
@@ -58,6 +103,22 @@ def evaluate_checkpoint(
             f"{split}: accuracy {measures['in_scope_accuracy']:.2%}, "
             f"macro-F1 {measures['macro_f1']:.3f}{told}"
         )
+
+
+def _print_report(report: Report, page: Path) -> None:
+    for gate in report.gates:
+        found = "cannot be judged" if gate.found is None else f"{gate.found:.4f}"
+        print(f"gate {gate.name} {gate.limit:g}: {found}, {'passed' if gate.passed else 'missed'}")
+    if report.comparison is not None:
+        for what, one in (
+            ("in-scope accuracy", report.comparison.in_scope),
+            ("overall accuracy", report.comparison.overall),
+        ):
+            print(
+                f"against {report.comparison.name}: {what} {one.challenger:.2%}, champion "
+                f"{one.champion:.2%}, p {one.p_value:.2g}: {one.verdict}"
+            )
+    print(f"report: {page}")
 
 
 namespace = Collection("eval", evaluate_checkpoint)

@@ -1,0 +1,93 @@
+"""Bootstrap intervals, against a bootstrap that draws utterances one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.metrics import f1_score, roc_auc_score
+
+from trainer.resampling import (
+    Interval,
+    auroc_interval,
+    difference_interval,
+    macro_f1_interval,
+    share_interval,
+    wilson_interval,
+)
+
+ROWS = 200
+CHANCE = np.random.default_rng(7)
+TRUTH = CHANCE.integers(0, 4, ROWS)
+BEST = np.where(CHANCE.random(ROWS) < 0.8, TRUTH, CHANCE.integers(0, 4, ROWS))
+RIGHT = TRUTH == BEST
+OTHER = CHANCE.random(ROWS) < 0.7
+# Whole numbers, so that there are ties.
+SCORES = np.round(CHANCE.normal(2, 2, ROWS))
+OUTSIDE = np.round(CHANCE.normal(0, 2, 50))
+
+
+def drawn_one_by_one(measure: Callable[[np.ndarray], float]) -> tuple[float, float]:
+    chance = np.random.default_rng(11)
+    values = [measure(chance.integers(0, ROWS, ROWS)) for _ in range(1500)]
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def near(interval: Interval, expected: tuple[float, float]) -> bool:
+    return (interval.low, interval.high) == pytest.approx(expected, abs=0.012)
+
+
+def test_the_interval_of_a_share_is_that_of_drawing_utterances() -> None:
+    found = share_interval(RIGHT, resamples=4000, seed=1)
+    assert near(found, drawn_one_by_one(lambda rows: RIGHT[rows].mean()))
+    assert found.low < RIGHT.mean() < found.high
+
+
+def test_the_interval_of_a_difference_keeps_the_pairs_together() -> None:
+    found = difference_interval(RIGHT, OTHER, resamples=4000, seed=1)
+    assert near(found, drawn_one_by_one(lambda rows: RIGHT[rows].mean() - OTHER[rows].mean()))
+    assert difference_interval(RIGHT, RIGHT, resamples=100, seed=1) == Interval(low=0, high=0)
+
+
+def test_the_interval_of_macro_f1_is_that_of_drawing_utterances() -> None:
+    found = macro_f1_interval(TRUTH, BEST, resamples=4000, seed=1)
+    expected = drawn_one_by_one(lambda rows: f1_score(TRUTH[rows], BEST[rows], average="macro"))
+    assert near(found, expected)
+
+
+def test_an_intent_that_a_resample_lacks_is_no_mistake() -> None:
+    one_rare = np.array([0] * 20 + [1])
+    assert macro_f1_interval(one_rare, one_rare, resamples=500, seed=1) == Interval(low=1, high=1)
+
+
+def test_the_interval_of_the_auroc_is_that_of_drawing_each_kind() -> None:
+    labels = np.array([1] * ROWS + [0] * len(OUTSIDE))
+    chance = np.random.default_rng(11)
+    values = []
+    for _ in range(1500):
+        own, other = chance.choice(SCORES, ROWS), chance.choice(OUTSIDE, len(OUTSIDE))
+        values.append(roc_auc_score(labels, np.concatenate([own, other])))
+    low, high = np.quantile(values, [0.025, 0.975])
+    found = auroc_interval(SCORES, OUTSIDE, resamples=4000, seed=1)
+    assert near(found, (float(low), float(high)))
+
+
+def test_the_same_seed_draws_the_same_interval() -> None:
+    once, again, other = (
+        auroc_interval(SCORES, OUTSIDE, resamples=300, seed=seed) for seed in (1, 1, 2)
+    )
+    assert once == again != other
+
+
+@settings(deadline=None)
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilsons_interval_is_scipys(counts: tuple[int, int]) -> None:
+    right, total = counts
+    expected = binomtest(right, total).proportion_ci(method="wilson")
+    found = wilson_interval(right, total)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-6)

@@ -1,0 +1,8 @@
+"""The evaluation's report: one page for people, and the same numbers as JSON."""
+
+from __future__ import annotations
+
+from trainer.report.content import Report
+from trainer.report.make import PAGE, make_report, read_report, refuse
+
+__all__ = ["PAGE", "Report", "make_report", "read_report", "refuse"]
