@@ -19,6 +19,7 @@ from trainer.base_model import BaseModel, find_base_model
 from trainer.config import TrainSettings
 from trainer.dataset import Dataset, Split, read_dataset
 from trainer.errors import BaseModelError, ResumeError, TrainingError
+from trainer.launching import is_launched
 
 if TYPE_CHECKING:
     import torch
@@ -71,23 +72,23 @@ def train(
         TrainingError: the loss is not finite, the GPU's memory is too small, there is no GPU
             where one is asked for, or another process of the training is gone.
     """
-    from trainer.processes import join_processes
-
     dataset = read_dataset(dataset_folder)
     base = find_base_model(settings.base_model)
-    processes = join_processes(settings.device)
     # Where a folder lies on this machine is nothing that the result depends on.
     own_settings = msgspec.structs.replace(settings, base_model=base.name)
     parents = {"dataset": dataset.digest, "base_model": base.digest}
-    work = _Work(dataset, base, settings, processes, progress)
-    if not processes.is_main:
-        return _follow(work)
+    work = _Work(dataset, base, settings, progress)
+    # Alone, nothing heavy is loaded before it is known that there is something to do.
+    launched = _join(settings) if is_launched() else None
+    if launched is not None and not launched.is_main:
+        return _follow(work, launched)
     begun = False
 
     def make(partial: Path) -> dict[str, Any]:
         nonlocal begun
         from trainer.training_state import TrainingStateStore
 
+        processes = launched or _join(settings)
         store = TrainingStateStore(
             folder.with_name(f"{folder.name}.training"),
             inputs={
@@ -99,17 +100,24 @@ def train(
         )
         _choose_start(store, resume=resume)
         begun = processes.hear(True)
-        result = _train(work, folder=partial, store=store, save_every_s=save_every_s)
+        result = _train(work, processes, folder=partial, store=store, save_every_s=save_every_s)
         store.remove()
         return result
 
     artifact = produce_artifact(
         folder, kind=KIND, revision=REVISION, settings=own_settings, parents=parents, make=make
     )
-    if not begun:
-        processes.hear(False)
-    processes.hear(artifact)
+    if launched is not None:
+        if not begun:
+            launched.hear(False)
+        launched.hear(artifact)
     return artifact
+
+
+def _join(settings: TrainSettings) -> Processes:
+    from trainer.processes import join_processes
+
+    return join_processes(settings.device)
 
 
 class _Work(NamedTuple):
@@ -118,15 +126,14 @@ class _Work(NamedTuple):
     dataset: Dataset
     base: BaseModel
     settings: TrainSettings
-    processes: Processes
     progress: Progress
 
 
-def _follow(work: _Work) -> Artifact:
+def _follow(work: _Work, processes: Processes) -> Artifact:
     """Train along with the main process, which reads and writes for all."""
-    if work.processes.hear():
-        _train(work._replace(progress=no_progress))
-    artifact: Artifact = work.processes.hear()
+    if processes.hear():
+        _train(work._replace(progress=no_progress), processes)
+    artifact: Artifact = processes.hear()
     return artifact
 
 
@@ -153,6 +160,7 @@ def _choose_start(store: TrainingStateStore, *, resume: bool) -> None:
 
 def _train(
     work: _Work,
+    processes: Processes,
     *,
     folder: Path | None = None,
     store: TrainingStateStore | None = None,
@@ -170,7 +178,7 @@ def _train(
     from trainer.model import IntentModel
     from trainer.pooling import choose_pooling
 
-    dataset, base, settings, processes, progress = work
+    dataset, base, settings, progress = work
     text = TextSettings(
         normalization="nfc-single-spaces",
         max_characters=settings.max_characters,

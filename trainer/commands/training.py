@@ -49,7 +49,7 @@ def run(
     if processes > 1:
         _launch(processes, dataset, folder, flags, resume=resume, json=json)
         return
-    from trainer.processes import is_main_process, leave_processes
+    from trainer.launching import is_launched, is_main_process
     from trainer.train import train
 
     with reporting_errors(), showing_progress() as progress:
@@ -63,7 +63,10 @@ def run(
         artifact = train(
             Path(dataset), Path(folder), settings=settings, resume=resume, progress=progress
         )
-        leave_processes()
+        if is_launched():
+            from trainer.processes import leave_processes
+
+            leave_processes()
     if not is_main_process():
         return
     result = artifact.document.result
