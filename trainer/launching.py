@@ -1,4 +1,4 @@
-"""Starting several processes that train together on this machine, by Accelerate's launcher."""
+"""Several processes that train together: started by Accelerate's launcher, and told apart."""
 
 from __future__ import annotations
 
@@ -7,9 +7,23 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["launch"]
+__all__ = ["is_launched", "is_main_process", "launch"]
 
 _INTERRUPTED = 130
+
+
+def is_launched() -> bool:
+    """Whether this process is one of several that a launcher started together.
+
+    ``accelerate launch`` and ``torchrun`` say so in the environment: ``WORLD_SIZE``, ``RANK``,
+    ``LOCAL_RANK``, ``MASTER_ADDR``, ``MASTER_PORT``.
+    """
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that writes and speaks, as the launcher says it."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def launch(module: str, arguments: Sequence[str], *, processes: int) -> int:

@@ -7,7 +7,6 @@ group is Hugging Face Accelerate's: gloo between processors, NCCL between GPUs.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -17,8 +16,9 @@ from torch import Tensor
 
 from trainer.devices import choose_device
 from trainer.errors import TrainingError
+from trainer.launching import is_launched
 
-__all__ = ["Processes", "is_main_process", "join_processes", "leave_processes"]
+__all__ = ["Processes", "join_processes", "leave_processes"]
 
 Item = TypeVar("Item")
 
@@ -76,9 +76,6 @@ class Processes:
 def join_processes(wanted: str) -> Processes:
     """Take a device, and meet the other processes where a launcher started several.
 
-    ``accelerate launch`` and ``torchrun`` say so in the environment (``WORLD_SIZE``, ``RANK``,
-    ``LOCAL_RANK``, ``MASTER_ADDR``, ``MASTER_PORT``).
-
     Args:
         wanted: ``auto``, ``cpu`` or ``cuda``.
 
@@ -86,7 +83,7 @@ def join_processes(wanted: str) -> Processes:
         TrainingError: CUDA was asked for and there is none, or the others cannot be met.
     """
     device = choose_device(wanted)
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if not is_launched():
         return Processes(device)
     from accelerate import PartialState
 
@@ -100,20 +97,14 @@ def join_processes(wanted: str) -> Processes:
     return Processes(state.device, index=state.process_index, count=state.num_processes)
 
 
-def is_main_process() -> bool:
-    """Whether this is the process that writes and speaks, as the launcher says it."""
-    return os.environ.get("RANK", "0") == "0"
-
-
 def leave_processes() -> None:
-    """Close the connections to the other processes, if there are any."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        from accelerate import PartialState
+    """Close the connections to the other processes that ``join_processes`` made."""
+    from accelerate import PartialState
 
-        state: Any = PartialState()
-        # None goes before the others have what they wait for.
-        state.wait_for_everyone()
-        state.destroy_process_group()
+    state: Any = PartialState()
+    # None goes before the others have what they wait for.
+    state.wait_for_everyone()
+    state.destroy_process_group()
 
 
 def _exchange(function: Any, *arguments: Any, **options: Any) -> None:

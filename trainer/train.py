@@ -19,6 +19,7 @@ from trainer.base_model import BaseModel, find_base_model
 from trainer.config import TrainSettings
 from trainer.dataset import Dataset, Split, read_dataset
 from trainer.errors import BaseModelError, ResumeError, TrainingError
+from trainer.launching import is_launched
 from trainer.observer import NoObserver, TrainingObserver
 
 if TYPE_CHECKING:
@@ -77,8 +78,6 @@ def train(
         TrainingError: the loss is not finite, the GPU's memory is too small, there is no GPU
             where one is asked for, or another process of the training is gone.
     """
-    from trainer.processes import join_processes
-
     dataset = read_dataset(dataset_folder)
     if teaching is None:
         base = find_base_model(settings.base_model)
@@ -87,20 +86,22 @@ def train(
         teaching.check(dataset.labels)
         base, settings = teaching.base, teaching.adapt(settings)
         parents = {"dataset": dataset.digest, "teacher": teaching.checkpoint.artifact.digest}
-    processes = join_processes(settings.device)
     # Where a folder lies on this machine is nothing that the result depends on.
     own_settings = msgspec.structs.asdict(settings) | {"base_model": base.name}
     if teaching is not None:
         own_settings["distillation"] = msgspec.structs.asdict(teaching.settings)
-    work = _Work(dataset, base, settings, teaching, processes, progress)
-    if not processes.is_main:
-        return _follow(work)
+    work = _Work(dataset, base, settings, teaching, progress)
+    # Alone, nothing heavy is loaded before it is known that there is something to do.
+    launched = _join(settings) if is_launched() else None
+    if launched is not None and not launched.is_main:
+        return _follow(work, launched)
     begun = False
 
     def make(partial: Path) -> dict[str, Any]:
         nonlocal begun
         from trainer.training_state import TrainingStateStore
 
+        processes = launched or _join(settings)
         store = TrainingStateStore(
             folder.with_name(f"{folder.name}.training"),
             inputs={
@@ -116,7 +117,12 @@ def train(
         )
         begun = processes.hear(True)
         result = _train(
-            work, folder=partial, store=store, save_every_s=save_every_s, observer=watching
+            work,
+            processes,
+            folder=partial,
+            store=store,
+            save_every_s=save_every_s,
+            observer=watching,
         )
         store.remove()
         return result
@@ -124,10 +130,17 @@ def train(
     artifact = produce_artifact(
         folder, kind=KIND, revision=REVISION, settings=own_settings, parents=parents, make=make
     )
-    if not begun:
-        processes.hear(False)
-    processes.hear(artifact)
+    if launched is not None:
+        if not begun:
+            launched.hear(False)
+        launched.hear(artifact)
     return artifact
+
+
+def _join(settings: TrainSettings) -> Processes:
+    from trainer.processes import join_processes
+
+    return join_processes(settings.device)
 
 
 class _Work(NamedTuple):
@@ -137,15 +150,14 @@ class _Work(NamedTuple):
     base: BaseModel
     settings: TrainSettings
     teaching: Teaching | None
-    processes: Processes
     progress: Progress
 
 
-def _follow(work: _Work) -> Artifact:
+def _follow(work: _Work, processes: Processes) -> Artifact:
     """Train along with the main process, which reads and writes for all."""
-    if work.processes.hear():
-        _train(work._replace(progress=no_progress))
-    artifact: Artifact = work.processes.hear()
+    if processes.hear():
+        _train(work._replace(progress=no_progress), processes)
+    artifact: Artifact = processes.hear()
     return artifact
 
 
@@ -173,6 +185,7 @@ def _choose_start(store: TrainingStateStore, *, resume: bool) -> bool:
 
 def _train(
     work: _Work,
+    processes: Processes,
     *,
     folder: Path | None = None,
     store: TrainingStateStore | None = None,
@@ -192,7 +205,7 @@ def _train(
     from trainer.model import IntentModel
     from trainer.pooling import choose_pooling
 
-    dataset, base, settings, teaching, processes, progress = work
+    dataset, base, settings, teaching, progress = work
     text = TextSettings(
         normalization="nfc-single-spaces",
         max_characters=settings.max_characters,

@@ -55,7 +55,7 @@ def run(
     if processes > 1:
         _launch(processes, dataset, folder, flags, resume=resume, json=json)
         return
-    from trainer.processes import is_main_process, leave_processes
+    from trainer.launching import is_launched, is_main_process
 
     with reporting_errors(), showing_progress() as progress:
         settings = load_settings(
@@ -68,7 +68,10 @@ def run(
         artifact, cost = _train_recorded(
             dataset, folder, settings=settings, resume=resume, progress=progress
         )
-        leave_processes()
+        if is_launched():
+            from trainer.processes import leave_processes
+
+            leave_processes()
     if is_main_process():
         _tell(artifact, folder, cost, json=json)
 
