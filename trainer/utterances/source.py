@@ -17,19 +17,22 @@ from trainer.errors import SourceFormatError, SourceNotFoundError
 from trainer.utterances.clinc import read_clinc
 from trainer.utterances.csv import read_csv
 from trainer.utterances.jsonl import read_jsonl
+from trainer.utterances.parquet import read_parquet
+from trainer.utterances.refusal import Refuse, raise_refusal
 from trainer.utterances.source_file import SourceFile
 from trainer.utterances.utterance import SplitName, Utterance
 
-__all__ = ["Source", "open_source", "parse_source", "read_utterances"]
+__all__ = ["Source", "iterate_source", "open_source", "parse_source", "read_utterances"]
 
 _TEMPLATE_SUFFIXES = (".yaml", ".yml")
 _TEMPLATE_FOLDER = "sentences"
-_Reader = Callable[..., list[Utterance]]
+_Reader = Callable[..., Iterator[Utterance]]
 _READERS: dict[str, _Reader] = {
     ".csv": read_csv,
     ".tsv": read_csv,
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
+    ".parquet": read_parquet,
 }
 _SPLIT_STEMS: dict[str, SplitName] = {
     "train": "train",
@@ -77,17 +80,38 @@ def parse_source(source: Source, *, settings: DataSettings) -> list[Utterance]:
     Raises:
         SourceFormatError: a file does not follow its format.
     """
+    return list(iterate_source(source, settings=settings))
+
+
+def iterate_source(
+    source: Source, *, settings: DataSettings, refuse: Refuse = raise_refusal
+) -> Iterator[Utterance]:
+    """Read the utterances of a source one after the other, so that few are held at a time.
+
+    Args:
+        source: the files.
+        settings: how to read them.
+        refuse: told of each row, or each file, that cannot be read. By default the first one
+            is raised; when the call returns, reading goes on with the next row or file.
+
+    Raises:
+        SourceFormatError: a file does not follow its format, and ``refuse`` raised it.
+    """
     templates = [file for file in source.files if _suffix(file) in _TEMPLATE_SUFFIXES]
-    utterances: list[Utterance] = []
     if templates:
         # hassil is only imported by those who have templates.
         from trainer.utterances.templates import read_templates
 
-        utterances += read_templates(templates, settings=settings)
+        try:
+            yield from read_templates(templates, settings=settings)
+        except SourceFormatError as error:
+            refuse(error)
     for file in source.files:
         if _suffix(file) not in _TEMPLATE_SUFFIXES:
-            utterances += _reader(file)(file, settings=settings)
-    return utterances
+            try:
+                yield from _reader(file)(file, settings=settings, refuse=refuse)
+            except SourceFormatError as error:
+                refuse(error)
 
 
 def read_utterances(location: str, *, settings: DataSettings) -> list[Utterance]:
