@@ -33,6 +33,7 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct], Path], ...] = (
     ("data", trainer_config.DataSettings, trainer_config.DEFAULTS),
     ("train", trainer_config.TrainSettings, trainer_config.DEFAULTS),
     ("calibration", trainer_config.CalibrationSettings, trainer_config.DEFAULTS),
+    ("check", trainer_config.CheckSettings, trainer_config.DEFAULTS),
     ("compile", compiler_config.CompileSettings, compiler_config.DEFAULTS),
     ("bundle", compiler_config.BundleSettings, compiler_config.DEFAULTS),
     ("component", components_config.ComponentSettings, components_config.DEFAULTS),

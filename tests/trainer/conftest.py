@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.settings import load_settings
-from trainer.config import DEFAULTS, DataSettings
+from trainer.config import DEFAULTS, CheckSettings, DataSettings
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +24,9 @@ def public_data() -> Path:
     if not folder:
         pytest.skip("EDGEWISE_DATA does not name a folder with clinc150/ and banking77/")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def check_settings() -> CheckSettings:
+    """The defaults of section ``[check]``."""
+    return load_settings(CheckSettings, "check", defaults=DEFAULTS, environment={})

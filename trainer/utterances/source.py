@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ import msgspec
 from edge_runtime.storage import canonical_json
 from trainer.config import DataSettings
 from trainer.errors import SourceFormatError, SourceNotFoundError
+from trainer.locations import resolve, translating_cloud_errors
 from trainer.utterances.clinc import read_clinc
 from trainer.utterances.csv import read_csv
 from trainer.utterances.jsonl import read_jsonl
@@ -67,8 +67,8 @@ def open_source(location: str) -> Source:
         SourceNotFoundError: nothing is there, or it cannot be opened.
         SourceFormatError: a folder holds nothing that can be read.
     """
-    with _translating_errors(location):
-        files = tuple(_read_files(_resolve(location), location))
+    with translating_cloud_errors(location):
+        files = tuple(_read_files(resolve(location), location))
     hashes = {file.name: hashlib.sha256(file.content).hexdigest() for file in files}
     digest = hashlib.sha256(canonical_json(hashes)).hexdigest()
     return Source(location=location, files=files, digest=digest)
@@ -122,22 +122,6 @@ def read_utterances(location: str, *, settings: DataSettings) -> list[Utterance]
         SourceFormatError: a file does not follow its format.
     """
     return parse_source(open_source(location), settings=settings)
-
-
-def _resolve(location: str) -> Any:
-    if "://" not in location:
-        return Path(location).expanduser()
-    # cloudpathlib brings boto3, which takes a while: only for those who need it.
-    from cloudpathlib import AnyPath
-
-    path = AnyPath(location)
-    if isinstance(path, Path):
-        scheme = location.partition("://")[0]
-        raise SourceNotFoundError(
-            f"cannot read {location}: unknown scheme {scheme!r}; give a path or an s3:// URI",
-            location=location,
-        )
-    return path
 
 
 def _read_files(path: Any, location: str) -> Iterator[SourceFile]:
@@ -206,28 +190,3 @@ def _reader(file: SourceFile) -> _Reader:
         has_lists = any(isinstance(value, list) for value in first.values())
         return read_clinc if has_lists else read_jsonl
     return read_clinc if _suffix(file) == ".json" else read_csv
-
-
-@contextlib.contextmanager
-def _translating_errors(location: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SourceNotFoundError(f"cannot read {location}: {reason}", location=location) from error
-    except Exception as error:
-        if not _is_cloud_error(error):
-            raise
-        reason = " ".join(str(error).split())
-        raise SourceNotFoundError(
-            f"cannot read {location}: {reason}; check the address and your credentials",
-            location=location,
-        ) from error
-
-
-def _is_cloud_error(error: Exception) -> bool:
-    # Looked at by module, so that a local path imports no cloud library.
-    return any(
-        kind.__module__.split(".")[0] in ("botocore", "boto3", "cloudpathlib", "google", "azure")
-        for kind in type(error).__mro__
-    )
