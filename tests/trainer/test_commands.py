@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from invoke.context import Context
 
-from trainer.commands.data import build
+from trainer.commands.data import build, check, clean
 from trainer.commands.evaluation import evaluate_checkpoint
 from trainer.commands.training import run
 
@@ -52,6 +52,32 @@ def test_each_task_tells_people_what_it_did_and_what_it_skipped(
     ]
     assert [line.split(":")[0] for line in lines[4:]] == ["validation", "test"]
     assert all("out-of-scope AUROC" in line for line in lines[4:])
+
+
+def test_checking_and_cleaning_tell_machines_and_people(
+    tiny_utterances: Path, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check(Context(), str(tiny_utterances), report="r", json=True)
+    clean(Context(), str(tiny_utterances), "c.csv", json=True)
+    checked, cleaned = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (checked["utterances"], checked["builds"], checked["report"]) == (192, True, "r")
+    assert (cleaned["read"], cleaned["changes"]) == (192, "c.csv.changes.jsonl")
+    check(Context(), "c.csv")
+    clean(Context(), "c.csv", "d.csv", drop="in_two_splits, mojibake")
+    lines = capsys.readouterr().out.splitlines()
+    assert any("a dataset can be built; 0 of 11 expectations are not met" in one for one in lines)
+    assert lines[-1].startswith("d.csv: 192 of 192 utterances; every change stands in d.csv.chan")
+    assert (project / "build" / "check" / "index.html").is_file()
+
+
+def test_an_unknown_rule_gives_one_line_and_exit_code_1(
+    tiny_utterances: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        clean(Context(), str(tiny_utterances), "c.csv", drop="typos")
+    assert exit_.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: rows cannot be dropped by 'typos'; choose among unreadable")
 
 
 def test_a_flag_is_stronger_than_the_project_file(tiny_line, project: Path) -> None:
