@@ -38,6 +38,7 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct], Path], ...] = (
     ("track", trainer_config.TrackSettings, trainer_config.DEFAULTS),
     ("report", trainer_config.ReportSettings, trainer_config.DEFAULTS),
     ("gates", trainer_config.GateSettings, trainer_config.DEFAULTS),
+    ("check", trainer_config.CheckSettings, trainer_config.DEFAULTS),
     ("compile", compiler_config.CompileSettings, compiler_config.DEFAULTS),
     ("bundle", compiler_config.BundleSettings, compiler_config.DEFAULTS),
     ("component", components_config.ComponentSettings, components_config.DEFAULTS),

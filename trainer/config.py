@@ -12,11 +12,12 @@ from edge_runtime.scoring import ScoreName
 __all__ = [
     "DEFAULTS",
     "CalibrationSettings",
+    "CheckSettings",
     "DataSettings",
     "DistillationSettings",
-    "TrackSettings",
     "GateSettings",
     "ReportSettings",
+    "TrackSettings",
     "TrainSettings",
 ]
 
@@ -219,3 +220,24 @@ class GateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Loss of in-scope accuracy by typos at 5 % of the characters."""
     maximum_recogniser_fall: MaximumShare | None = None
     """Loss of in-scope accuracy by the errors of a speech recogniser."""
+
+
+class CheckSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What ``data.check`` looks for: section ``[check]``."""
+
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+    """Seed of the samples, of the folds and of the hashes."""
+    examples: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+    """Examples of each finding in the result; the report folder holds all of them."""
+    imbalance_ratio: Annotated[float, msgspec.Meta(gt=1)]
+    """An intent is small when the largest has more than this many times its training texts."""
+    near_similarity: Annotated[float, msgspec.Meta(ge=0.5, le=1)]
+    """Jaccard similarity of two texts' character trigrams from which they are nearly the same."""
+    token_sample: Annotated[int, msgspec.Meta(ge=1)]
+    """Texts whose tokens are counted for the median; those that may be too long are all counted."""
+    language_sample: Annotated[int, msgspec.Meta(ge=0)]
+    """Texts whose language is looked at, at most; 0 looks at none."""
+    language_probability: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    """A text is in another language when the main one is less probable than this."""
+    label_sample: Annotated[int, msgspec.Meta(ge=0)]
+    """Texts whose labels are compared with out-of-fold predictions, at most; 0 compares none."""

@@ -13,8 +13,7 @@ from edge_runtime.artifact import Artifact, produce_artifact, read_artifact
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.storage import canonical_json, write_atomically
 from trainer.config import DataSettings
-from trainer.errors import UtterancesInvalidError
-from trainer.splitting import Splits, split_utterances
+from trainer.splitting import check_held_out, split_utterances
 from trainer.utterances import Source, Utterance, open_source, parse_source
 from trainer.validation import ValidationReport, check_utterances
 
@@ -121,7 +120,7 @@ def build_dataset(
         splits = split_utterances(checked.utterances, settings)
         progress("dataset", 2, _STEPS, "checked and split")
         parts = {"train": splits.train, "val": splits.validation, "test": splits.test}
-        _check_held_out(splits)
+        check_held_out(splits)
         labels = sorted({one.intent for one in splits.train if one.intent is not None})
         write_dataset(
             Dataset(
@@ -199,16 +198,6 @@ def _gather(
     chosen = [utterance for utterance in given if utterance.split == "test"] or given
     as_test = [msgspec.structs.replace(utterance, split="test") for utterance in chosen]
     return kept + as_test, len(utterances) - len(kept)
-
-
-def _check_held_out(splits: Splits) -> None:
-    for name, part in (("validation", splits.validation), ("test", splits.test)):
-        if all(one.intent is None for one in part):
-            raise UtterancesInvalidError(
-                f"no utterance with an intent is left for the {name}: give more distinct texts "
-                f"of each intent, or mark some with the split {name}",
-                split=name,
-            )
 
 
 def _warn_of(report: ValidationReport) -> None:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import msgspec
 
 from trainer.config import DataSettings
+from trainer.errors import UtterancesInvalidError
 from trainer.utterances import SplitName, Utterance
 
-__all__ = ["Splits", "split_utterances"]
+__all__ = ["Splits", "check_held_out", "split_utterances"]
 
 # An intent with fewer texts is for training alone: a part of so few says nothing.
 _FEWEST_TO_SHARE = 4
@@ -49,6 +50,21 @@ def split_utterances(utterances: Sequence[Utterance], settings: DataSettings) ->
     return Splits(
         train=tuple(train), validation=tuple(held["validation"]), test=tuple(held["test"])
     )
+
+
+def check_held_out(splits: Splits) -> None:
+    """Refuse splits that leave nothing to choose a model by, or nothing to judge it by.
+
+    Raises:
+        UtterancesInvalidError: validation or test has no utterance with an intent.
+    """
+    for name, part in (("validation", splits.validation), ("test", splits.test)):
+        if all(one.intent is None for one in part):
+            raise UtterancesInvalidError(
+                f"no utterance with an intent is left for the {name}: give more distinct texts "
+                f"of each intent, or mark some with the split {name}",
+                split=name,
+            )
 
 
 def _carve(

@@ -12,7 +12,13 @@ from trainer.config import DataSettings
 from trainer.errors import UtterancesInvalidError
 from trainer.utterances import SplitName, Utterance
 
-__all__ = ["CheckedUtterances", "Findings", "ValidationReport", "check_utterances"]
+__all__ = [
+    "CheckedUtterances",
+    "Findings",
+    "ValidationReport",
+    "check_utterances",
+    "clean_utterance",
+]
 
 _SHOWN = 5
 _SHOWN_CHARACTERS = 60
@@ -71,7 +77,7 @@ def check_utterances(utterances: Iterable[Utterance], settings: DataSettings) ->
             characters, there are fewer than two intents, an intent has too few texts, a
             text has two intents within a split, or training lacks an intent.
     """
-    cleaned = [_clean(utterance, settings) for utterance in utterances]
+    cleaned = [clean_utterance(utterance, settings) for utterance in utterances]
     kept, dropped = _drop_duplicates(cleaned)
     counts = Counter(
         utterance.intent
@@ -96,22 +102,33 @@ def check_utterances(utterances: Iterable[Utterance], settings: DataSettings) ->
     return CheckedUtterances(utterances=tuple(kept), report=report)
 
 
-def _clean(utterance: Utterance, settings: DataSettings) -> Utterance:
+def clean_utterance(utterance: Utterance, settings: DataSettings) -> Utterance:
+    """Normalise one utterance's text and label.
+
+    Raises:
+        UtterancesInvalidError: the text or the label cannot be used; ``data["rule"]`` names the
+            rule, as ``data.check`` reports it.
+    """
     place = utterance.place
     if "\0" in utterance.text:
         raise UtterancesInvalidError(
-            f"{place}: there is a NUL character in the text; remove it", place=place
+            f"{place}: there is a NUL character in the text; remove it",
+            place=place,
+            rule="text_nul",
         )
     text = normalize(utterance.text)
     if not text:
         raise UtterancesInvalidError(
-            f"{place}: the text is empty; write one or remove the {utterance.unit}", place=place
+            f"{place}: the text is empty; write one or remove the {utterance.unit}",
+            place=place,
+            rule="text_empty",
         )
     if len(text) > settings.max_characters:
         raise UtterancesInvalidError(
             f"{place}: the text has {len(text)} characters, at most {settings.max_characters} are "
             "allowed; shorten it or raise data.max_characters",
             place=place,
+            rule="text_too_long",
             characters=len(text),
         )
     intent = None if utterance.intent is None else _clean_label(utterance.intent, place, settings)
@@ -124,12 +141,14 @@ def _clean_label(label: str, place: str, settings: DataSettings) -> str:
             f"{place}: the intent is empty; write one, or "
             f"{next(iter(settings.out_of_scope_labels), 'a label')!r} for none of the intents",
             place=place,
+            rule="label_empty",
         )
     if len(label) > settings.max_label_characters:
         raise UtterancesInvalidError(
             f"{place}: the label {_quote(label)} has {len(label)} characters, at most "
             f"{settings.max_label_characters} are allowed; shorten it (or is this the text?)",
             place=place,
+            rule="label_too_long",
             characters=len(label),
         )
     if not label.isprintable():
@@ -138,6 +157,7 @@ def _clean_label(label: str, place: str, settings: DataSettings) -> str:
             f"{place}: the label {_quote(label)} holds the control or invisible character "
             f"U+{ord(character):04X}; remove it",
             place=place,
+            rule="label_characters",
         )
     return normalize(label)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.settings import load_settings
-from trainer.config import DEFAULTS, DataSettings
+from trainer.config import DEFAULTS, CheckSettings, DataSettings
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +37,9 @@ def still_base_model(tiny_base_model: Path, tmp_path_factory: pytest.TempPathFac
     none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     path.write_text(json.dumps(json.loads(path.read_text()) | none))
     return copy
+
+
+@pytest.fixture(scope="session")
+def check_settings() -> CheckSettings:
+    """The defaults of section ``[check]``."""
+    return load_settings(CheckSettings, "check", defaults=DEFAULTS, environment={})

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from invoke.context import Context
 
-from trainer.commands.data import build
+from trainer.commands.data import build, check, clean
 from trainer.commands.evaluation import evaluate_checkpoint
 from trainer.commands.training import run, runs
 
@@ -150,6 +150,32 @@ def test_a_champion_that_is_neither_a_checkpoint_nor_a_bundle_ends_with_exit_cod
     assert judged(tiny_line, against="nowhere") == 1
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("error: no champion at nowhere: it holds neither checkpoint.json nor")
+
+
+def test_checking_and_cleaning_tell_machines_and_people(
+    tiny_utterances: Path, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check(Context(), str(tiny_utterances), report="r", json=True)
+    clean(Context(), str(tiny_utterances), "c.csv", json=True)
+    checked, cleaned = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (checked["utterances"], checked["builds"], checked["report"]) == (192, True, "r")
+    assert (cleaned["read"], cleaned["changes"]) == (192, "c.csv.changes.jsonl")
+    check(Context(), "c.csv")
+    clean(Context(), "c.csv", "d.csv", drop="in_two_splits, mojibake")
+    lines = capsys.readouterr().out.splitlines()
+    assert any("a dataset can be built; 0 of 11 expectations are not met" in one for one in lines)
+    assert lines[-1].startswith("d.csv: 192 of 192 utterances; every change stands in d.csv.chan")
+    assert (project / "build" / "check" / "index.html").is_file()
+
+
+def test_an_unknown_rule_gives_one_line_and_exit_code_1(
+    tiny_utterances: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        clean(Context(), str(tiny_utterances), "c.csv", drop="typos")
+    assert exit_.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: rows cannot be dropped by 'typos'; choose among unreadable")
 
 
 def test_a_flag_is_stronger_than_the_project_file(tiny_line, project: Path) -> None:

@@ -18,7 +18,7 @@ from trainer.utterances.source_file import SourceFile
 
 def read(document: Any, settings: DataSettings) -> list[Utterance]:
     content = json.dumps(document).encode()
-    return read_clinc(SourceFile(name="a.json", content=content), settings=settings)
+    return list(read_clinc(SourceFile(name="a.json", content=content), settings=settings))
 
 
 def test_every_split_is_read_and_oos_lists_have_no_intent(data_settings: DataSettings) -> None:
@@ -58,7 +58,7 @@ def test_another_form_is_refused(data_settings: DataSettings, document: Any, rea
 def test_malformed_json_is_reported_with_its_line(data_settings: DataSettings) -> None:
     file = SourceFile(name="a.json", content=b'{\n"train": [\n["hi" "greet"]]}')
     with pytest.raises(SourceFormatError, match=r"^a\.json, line 3: malformed JSON"):
-        read_clinc(file, settings=data_settings)
+        list(read_clinc(file, settings=data_settings))
 
 
 @pytest.mark.parametrize(

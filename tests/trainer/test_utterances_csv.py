@@ -29,7 +29,7 @@ labels = (
 
 def read(text: str, settings: DataSettings, **changes: Any) -> list[Utterance]:
     chosen = msgspec.structs.replace(settings, **changes)
-    return read_csv(SourceFile(name="a.csv", content=text.encode()), settings=chosen)
+    return list(read_csv(SourceFile(name="a.csv", content=text.encode()), settings=chosen))
 
 
 def pairs(utterances: list[Utterance]) -> list[tuple[str, str | None]]:
@@ -87,7 +87,7 @@ def test_the_split_column_gives_the_split(data_settings: DataSettings) -> None:
 
 def test_the_file_name_wins_over_the_split_column(data_settings: DataSettings) -> None:
     file = SourceFile(name="test.csv", content=b"text,intent,split\na,x,train\n", split="test")
-    assert read_csv(file, settings=data_settings)[0].split == "test"
+    assert next(read_csv(file, settings=data_settings)).split == "test"
 
 
 @pytest.mark.parametrize("label", ["oos", "OOS", " out_of_scope "])

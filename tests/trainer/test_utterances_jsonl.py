@@ -23,7 +23,7 @@ labels = (
 
 
 def read(text: str, settings: DataSettings) -> list[Utterance]:
-    return read_jsonl(SourceFile(name="a.jsonl", content=text.encode()), settings=settings)
+    return list(read_jsonl(SourceFile(name="a.jsonl", content=text.encode()), settings=settings))
 
 
 def refusal(text: str, settings: DataSettings) -> str:

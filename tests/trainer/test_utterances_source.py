@@ -223,6 +223,6 @@ def test_a_missing_object_is_reported(s3_endpoint: str, tmp_path: Path) -> None:
 
 def test_a_bucket_out_of_reach_is_reported(tmp_path: Path) -> None:
     message, _ = read_in_new_process("s3://talk/one.csv", "http://127.0.0.1:9", tmp_path)
-    assert message.startswith("SourceNotFoundError: cannot read s3://talk/one.csv: Could not ")
+    assert message.startswith("SourceNotFoundError: cannot open s3://talk/one.csv: Could not ")
     assert message.endswith("; check the address and your credentials")
     assert "\n" not in message

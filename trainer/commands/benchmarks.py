@@ -10,7 +10,7 @@ from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors, showing_progress
 from edge_runtime.settings import load_settings
-from trainer.commands.locations import BUILD, DATA_HELP
+from trainer.commands.locations import BUILD, DATA_HELP, PROJECT
 from trainer.config import DEFAULTS, CalibrationSettings, DataSettings, TrainSettings
 
 __all__ = ["namespace"]
@@ -134,4 +134,37 @@ def calibration(
             )
 
 
-namespace = Collection("bench", quality, calibration)
+@task(
+    name="data",
+    help={
+        "rows": "utterances of the file that is made up",
+        "seed": "seed of that file",
+        "folder": "where the file and the report go",
+        "json": "print one JSON object",
+    },
+)
+def data_check(
+    _: Context,
+    rows: int = 1_000_000,
+    seed: int = 1,
+    folder: str = str(BUILD / "bench" / "data"),
+    *,
+    json: bool = False,
+) -> None:
+    """Measure time and memory of data.check on a large file."""
+    from trainer.data_benchmark import benchmark_data_check
+
+    with reporting_errors(), showing_progress() as progress:
+        result = benchmark_data_check(
+            Path(folder), rows=rows, seed=seed, project=PROJECT, progress=progress
+        )
+    if json:
+        print_json(result)
+        return
+    print(
+        f"{result.rows} rows: {result.seconds:.1f} s, {result.cpu_seconds:.1f} s of processor "
+        f"time, {result.peak_rss_bytes / 2**20:.0f} MiB at most, {result.processors} processors"
+    )
+
+
+namespace = Collection("bench", data_check, quality, calibration)

@@ -1,8 +1,22 @@
-"""Reading utterances: CSV, JSONL, CLINC150's JSON and sentence templates."""
+"""Reading utterances: CSV, JSONL, parquet, CLINC150's JSON and sentence templates."""
 
 from __future__ import annotations
 
-from trainer.utterances.source import Source, open_source, parse_source, read_utterances
+from trainer.utterances.source import (
+    Source,
+    iterate_source,
+    open_source,
+    parse_source,
+    read_utterances,
+)
 from trainer.utterances.utterance import SplitName, Utterance
 
-__all__ = ["Source", "SplitName", "Utterance", "open_source", "parse_source", "read_utterances"]
+__all__ = [
+    "Source",
+    "SplitName",
+    "Utterance",
+    "iterate_source",
+    "open_source",
+    "parse_source",
+    "read_utterances",
+]

@@ -7,10 +7,12 @@ The splits are ``train``, ``val`` and ``test``, and ``oos_train``, ``oos_val`` a
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from trainer.config import DataSettings
 from trainer.errors import SourceFormatError
+from trainer.utterances.refusal import Refuse, raise_refusal
 from trainer.utterances.source_file import SourceFile, decode
 from trainer.utterances.utterance import SplitName, Utterance, intent_or_none
 
@@ -21,14 +23,20 @@ _OUT_OF_SCOPE_PREFIX = "oos_"
 _PAIR = 2
 
 
-def read_clinc(file: SourceFile, *, settings: DataSettings) -> list[Utterance]:
+def read_clinc(
+    file: SourceFile, *, settings: DataSettings, refuse: Refuse = raise_refusal
+) -> Iterator[Utterance]:
     """Read the utterances of a file in the form of CLINC150.
 
+    Args:
+        file: the file's name and bytes.
+        settings: names the labels that are out of scope.
+        refuse: told of each entry that cannot be read.
+
     Raises:
-        SourceFormatError: encoding, syntax, a split's name or an entry is wrong.
+        SourceFormatError: encoding, syntax or a split's name is wrong.
     """
     document = _read_document(file)
-    utterances: list[Utterance] = []
     # The file may list its splits in any order; ours does not change with it.
     for prefix in ("", _OUT_OF_SCOPE_PREFIX):
         for name, split in _SPLITS.items():
@@ -40,25 +48,25 @@ def read_clinc(file: SourceFile, *, settings: DataSettings) -> list[Utterance]:
                 )
             for number, entry in enumerate(entries, start=1):
                 if not _is_pair(entry):
-                    raise SourceFormatError(
-                        f"{source}, entry {number}: expected [text, intent], two strings",
-                        source=file.name,
-                        entry=number,
+                    refuse(
+                        SourceFormatError(
+                            f"{source}, entry {number}: expected [text, intent], two strings",
+                            source=file.name,
+                            entry=number,
+                        )
                     )
+                    continue
                 text, label = entry
                 intent = None if prefix else intent_or_none(label, settings.out_of_scope_labels)
-                utterances.append(
-                    Utterance(
-                        text=text,
-                        intent=intent,
-                        split=split,
-                        group=None,
-                        line=number,
-                        source=source,
-                        unit="entry",
-                    )
+                yield Utterance(
+                    text=text,
+                    intent=intent,
+                    split=split,
+                    group=None,
+                    line=number,
+                    source=source,
+                    unit="entry",
                 )
-    return utterances
 
 
 def _read_document(file: SourceFile) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 
@@ -74,13 +75,14 @@ def make_utterance(
     file: SourceFile,
     line: int,
     settings: DataSettings,
+    unit: Literal["line", "row"] = "line",
 ) -> Utterance:
     """Make an utterance of the values of one row.
 
     Raises:
         SourceFormatError: a value is not a string, or names a split that does not exist.
     """
-    where = f"{file.name}, line {line}"
+    where = f"{file.name}, {unit} {line}"
     for kind, value in (("text", text), ("intent", intent)):
         if not isinstance(value, str):
             raise SourceFormatError(
@@ -95,6 +97,7 @@ def make_utterance(
         group=None,
         line=line,
         source=file.name,
+        unit=unit,
     )
 
 

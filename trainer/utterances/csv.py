@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from trainer.config import DataSettings
 from trainer.errors import SourceFormatError
 from trainer.utterances.columns import Columns, find_columns, make_utterance
+from trainer.utterances.refusal import Refuse, raise_refusal
 from trainer.utterances.source_file import SourceFile, decode
 from trainer.utterances.utterance import Utterance
 
@@ -17,32 +18,43 @@ __all__ = ["read_csv"]
 _DELIMITERS = (",", "\t", ";")
 
 
-def read_csv(file: SourceFile, *, settings: DataSettings) -> list[Utterance]:
-    """Read the utterances of a CSV file.
+def read_csv(
+    file: SourceFile, *, settings: DataSettings, refuse: Refuse = raise_refusal
+) -> Iterator[Utterance]:
+    """Read the utterances of a CSV file, one after the other.
 
     The header names the columns; the first delimiter that gives a text and an intent
     column is taken. Empty lines are skipped.
 
+    Args:
+        file: the file's name and bytes.
+        settings: names of the columns and of labels that are out of scope.
+        refuse: told of each row that cannot be read.
+
     Raises:
-        SourceFormatError: encoding, columns or syntax are wrong, or there are no rows.
+        SourceFormatError: the encoding or the header is wrong, or there are no rows.
     """
     content = decode(file)
     delimiter, header, columns = _read_header(content, file=file, settings=settings)
     text_at, intent_at = header.index(columns.text), header.index(columns.intent)
     split_at = None if columns.split is None else header.index(columns.split)
-    utterances = []
-    rows = _rows(content, delimiter=delimiter, file=file)
+    rows = _rows(content, delimiter=delimiter, file=file, refuse=refuse)
     next(rows)
+    is_empty = True
     for line, row in rows:
+        is_empty = False
         if len(row) < len(header) or any(row[len(header) :]):
-            raise SourceFormatError(
-                f"{file.name}, line {line}: {len(row)} fields, but the header has {len(header)}; "
-                "put quotes around a text that contains the separator",
-                source=file.name,
-                line=line,
+            refuse(
+                SourceFormatError(
+                    f"{file.name}, line {line}: {len(row)} fields, but the header has "
+                    f"{len(header)}; put quotes around a text that contains the separator",
+                    source=file.name,
+                    line=line,
+                )
             )
-        utterances.append(
-            make_utterance(
+            continue
+        try:
+            utterance = make_utterance(
                 text=row[text_at],
                 intent=row[intent_at],
                 split=None if split_at is None else row[split_at],
@@ -50,12 +62,14 @@ def read_csv(file: SourceFile, *, settings: DataSettings) -> list[Utterance]:
                 line=line,
                 settings=settings,
             )
-        )
-    if not utterances:
+        except SourceFormatError as error:
+            refuse(error)
+        else:
+            yield utterance
+    if is_empty:
         raise SourceFormatError(
             f"{file.name} has a header but no rows; add utterances", source=file.name
         )
-    return utterances
 
 
 def _read_header(
@@ -75,7 +89,9 @@ def _read_header(
     raise max(refusals, key=lambda refusal: refusal[0])[1]
 
 
-def _rows(content: str, *, delimiter: str, file: SourceFile) -> Iterator[tuple[int, list[str]]]:
+def _rows(
+    content: str, *, delimiter: str, file: SourceFile, refuse: Refuse = raise_refusal
+) -> Iterator[tuple[int, list[str]]]:
     """Give each row that is not empty with the line that it begins on."""
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
     while True:
@@ -85,10 +101,13 @@ def _rows(content: str, *, delimiter: str, file: SourceFile) -> Iterator[tuple[i
         except StopIteration:
             return
         except csv.Error as error:
-            raise SourceFormatError(
+            refusal = SourceFormatError(
                 f"{file.name}, line {line}: malformed CSV ({error}); check the quotes there",
                 source=file.name,
                 line=line,
-            ) from error
+            )
+            refusal.__cause__ = error
+            refuse(refusal)
+            continue
         if row:
             yield line, row

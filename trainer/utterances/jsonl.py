@@ -3,50 +3,70 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from trainer.config import DataSettings
 from trainer.errors import SourceFormatError
 from trainer.utterances.columns import Columns, find_columns, make_utterance
+from trainer.utterances.refusal import Refuse, raise_refusal
 from trainer.utterances.source_file import SourceFile, decode
 from trainer.utterances.utterance import Utterance
 
 __all__ = ["read_jsonl"]
 
 
-def read_jsonl(file: SourceFile, *, settings: DataSettings) -> list[Utterance]:
+def read_jsonl(
+    file: SourceFile, *, settings: DataSettings, refuse: Refuse = raise_refusal
+) -> Iterator[Utterance]:
     """Read the utterances of a JSON-lines file; the first object names the keys.
 
+    Args:
+        file: the file's name and bytes.
+        settings: names of the keys and of labels that are out of scope.
+        refuse: told of each line that cannot be read.
+
     Raises:
-        SourceFormatError: encoding, keys or syntax are wrong.
+        SourceFormatError: the encoding is wrong, or there is no text or no intent key.
     """
-    utterances = []
     columns: Columns | None = None
     # Only a line feed ends a line: a JSON string may hold other Unicode line separators.
     for line, content in enumerate(decode(file).split("\n"), start=1):
         if not content.strip():
             continue
-        row = _read_object(content, file=file, line=line)
+        try:
+            row = _read_object(content, file=file, line=line)
+        except SourceFormatError as error:
+            refuse(error)
+            continue
         if columns is None:
             columns = find_columns(row, settings=settings, source=file.name)
-        for key in (columns.text, columns.intent):
-            if key not in row:
-                raise SourceFormatError(
-                    f"{file.name}, line {line}: there is no {key!r}; every line needs it",
-                    source=file.name,
-                    line=line,
-                )
-        utterances.append(
-            make_utterance(
-                text=row[columns.text],
-                intent=row[columns.intent],
-                split=row.get(columns.split or settings.split_column),
-                file=file,
+        try:
+            utterance = _utterance(row, columns, file=file, line=line, settings=settings)
+        except SourceFormatError as error:
+            refuse(error)
+        else:
+            yield utterance
+
+
+def _utterance(
+    row: dict[str, Any], columns: Columns, *, file: SourceFile, line: int, settings: DataSettings
+) -> Utterance:
+    for key in (columns.text, columns.intent):
+        if key not in row:
+            raise SourceFormatError(
+                f"{file.name}, line {line}: there is no {key!r}; every line needs it",
+                source=file.name,
                 line=line,
-                settings=settings,
             )
-        )
-    return utterances
+    return make_utterance(
+        text=row[columns.text],
+        intent=row[columns.intent],
+        split=row.get(columns.split or settings.split_column),
+        file=file,
+        line=line,
+        settings=settings,
+    )
 
 
 def _read_object(content: str, *, file: SourceFile, line: int) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
@@ -14,22 +13,26 @@ import msgspec
 from edge_runtime.storage import canonical_json
 from trainer.config import DataSettings
 from trainer.errors import SourceFormatError, SourceNotFoundError
+from trainer.locations import resolve, translating_cloud_errors
 from trainer.utterances.clinc import read_clinc
 from trainer.utterances.csv import read_csv
 from trainer.utterances.jsonl import read_jsonl
+from trainer.utterances.parquet import read_parquet
+from trainer.utterances.refusal import Refuse, raise_refusal
 from trainer.utterances.source_file import SourceFile
 from trainer.utterances.utterance import SplitName, Utterance
 
-__all__ = ["Source", "open_source", "parse_source", "read_utterances"]
+__all__ = ["Source", "iterate_source", "open_source", "parse_source", "read_utterances"]
 
 _TEMPLATE_SUFFIXES = (".yaml", ".yml")
 _TEMPLATE_FOLDER = "sentences"
-_Reader = Callable[..., list[Utterance]]
+_Reader = Callable[..., Iterator[Utterance]]
 _READERS: dict[str, _Reader] = {
     ".csv": read_csv,
     ".tsv": read_csv,
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
+    ".parquet": read_parquet,
 }
 _SPLIT_STEMS: dict[str, SplitName] = {
     "train": "train",
@@ -64,8 +67,8 @@ def open_source(location: str) -> Source:
         SourceNotFoundError: nothing is there, or it cannot be opened.
         SourceFormatError: a folder holds nothing that can be read.
     """
-    with _translating_errors(location):
-        files = tuple(_read_files(_resolve(location), location))
+    with translating_cloud_errors(location):
+        files = tuple(_read_files(resolve(location), location))
     hashes = {file.name: hashlib.sha256(file.content).hexdigest() for file in files}
     digest = hashlib.sha256(canonical_json(hashes)).hexdigest()
     return Source(location=location, files=files, digest=digest)
@@ -77,17 +80,38 @@ def parse_source(source: Source, *, settings: DataSettings) -> list[Utterance]:
     Raises:
         SourceFormatError: a file does not follow its format.
     """
+    return list(iterate_source(source, settings=settings))
+
+
+def iterate_source(
+    source: Source, *, settings: DataSettings, refuse: Refuse = raise_refusal
+) -> Iterator[Utterance]:
+    """Read the utterances of a source one after the other, so that few are held at a time.
+
+    Args:
+        source: the files.
+        settings: how to read them.
+        refuse: told of each row, or each file, that cannot be read. By default the first one
+            is raised; when the call returns, reading goes on with the next row or file.
+
+    Raises:
+        SourceFormatError: a file does not follow its format, and ``refuse`` raised it.
+    """
     templates = [file for file in source.files if _suffix(file) in _TEMPLATE_SUFFIXES]
-    utterances: list[Utterance] = []
     if templates:
         # hassil is only imported by those who have templates.
         from trainer.utterances.templates import read_templates
 
-        utterances += read_templates(templates, settings=settings)
+        try:
+            yield from read_templates(templates, settings=settings)
+        except SourceFormatError as error:
+            refuse(error)
     for file in source.files:
         if _suffix(file) not in _TEMPLATE_SUFFIXES:
-            utterances += _reader(file)(file, settings=settings)
-    return utterances
+            try:
+                yield from _reader(file)(file, settings=settings, refuse=refuse)
+            except SourceFormatError as error:
+                refuse(error)
 
 
 def read_utterances(location: str, *, settings: DataSettings) -> list[Utterance]:
@@ -98,22 +122,6 @@ def read_utterances(location: str, *, settings: DataSettings) -> list[Utterance]
         SourceFormatError: a file does not follow its format.
     """
     return parse_source(open_source(location), settings=settings)
-
-
-def _resolve(location: str) -> Any:
-    if "://" not in location:
-        return Path(location).expanduser()
-    # cloudpathlib brings boto3, which takes a while: only for those who need it.
-    from cloudpathlib import AnyPath
-
-    path = AnyPath(location)
-    if isinstance(path, Path):
-        scheme = location.partition("://")[0]
-        raise SourceNotFoundError(
-            f"cannot read {location}: unknown scheme {scheme!r}; give a path or an s3:// URI",
-            location=location,
-        )
-    return path
 
 
 def _read_files(path: Any, location: str) -> Iterator[SourceFile]:
@@ -182,28 +190,3 @@ def _reader(file: SourceFile) -> _Reader:
         has_lists = any(isinstance(value, list) for value in first.values())
         return read_clinc if has_lists else read_jsonl
     return read_clinc if _suffix(file) == ".json" else read_csv
-
-
-@contextlib.contextmanager
-def _translating_errors(location: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SourceNotFoundError(f"cannot read {location}: {reason}", location=location) from error
-    except Exception as error:
-        if not _is_cloud_error(error):
-            raise
-        reason = " ".join(str(error).split())
-        raise SourceNotFoundError(
-            f"cannot read {location}: {reason}; check the address and your credentials",
-            location=location,
-        ) from error
-
-
-def _is_cloud_error(error: Exception) -> bool:
-    # Looked at by module, so that a local path imports no cloud library.
-    return any(
-        kind.__module__.split(".")[0] in ("botocore", "boto3", "cloudpathlib", "google", "azure")
-        for kind in type(error).__mro__
-    )

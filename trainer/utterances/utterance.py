@@ -26,8 +26,8 @@ class Utterance(msgspec.Struct, frozen=True):
     """Where the text begins in its source, from 1."""
     source: str
     """Name of the file, without the folders above the location that was asked for."""
-    unit: Literal["line", "entry"] = "line"
-    """What ``line`` counts: lines of the file, or entries of a JSON list."""
+    unit: Literal["line", "entry", "row"] = "line"
+    """What ``line`` counts: lines of the file, entries of a JSON list, or rows of a table."""
 
     @property
     def place(self) -> str:

@@ -1,0 +1,340 @@
+"""Cleaning utterances, with an account of every row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from moto.server import ThreadedMotoServer
+
+from edge_runtime.errors import SettingsError
+from edge_runtime.text import normalize
+from trainer.config import CheckSettings, DataSettings, TrainSettings
+from trainer.data_checks.clean import CleanResult, clean_utterances
+from trainer.dataset import build_dataset, read_dataset
+from trainer.errors import SourceFormatError
+from trainer.utterances import Utterance, read_utterances
+
+ROOT = Path(__file__).parents[2]
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+}
+SOURCE = """text,intent,split
+lamp on,light,train
+lamp  on,light,train
+lamp on,light,test
+play jazz,music,train
+Play Jazz,light,train
+play jazz,music,train
+un cafÃ© noir,coffee,train
+,coffee,train
+what is pi,oos,test
+"""
+
+
+@pytest.fixture
+def clean(
+    data_settings: DataSettings,
+    check_settings: CheckSettings,
+    tiny_train_settings: TrainSettings,
+    tmp_path: Path,
+) -> Callable[..., tuple[CleanResult, list[dict[str, Any]]]]:
+    """Clean the text of a CSV file into ``clean.csv``; the result and the account."""
+
+    def run(
+        content: str = SOURCE, *, output: str = "clean.csv", **how: Any
+    ) -> tuple[CleanResult, list[dict[str, Any]]]:
+        (tmp_path / "a.csv").write_bytes(content.encode())
+        result = clean_utterances(
+            str(tmp_path / "a.csv"),
+            str(tmp_path / output),
+            data_settings=data_settings,
+            train_settings=tiny_train_settings,
+            settings=check_settings,
+            **how,
+        )
+        # Not splitlines: texts may hold other line separators.
+        lines = Path(result.changes).read_text(encoding="utf-8").split("\n")
+        return result, [json.loads(line) for line in lines if line]
+
+    return run
+
+
+def written(path: Path, settings: DataSettings) -> list[tuple[str, str | None, str | None]]:
+    found: list[Utterance] = read_utterances(str(path), settings=settings)
+    return [(one.text, one.intent, one.split) for one in found]
+
+
+def test_texts_are_normalised_and_duplicates_dropped_and_nothing_else(
+    clean, data_settings: DataSettings, tmp_path: Path
+) -> None:
+    result, account = clean(drop=("text_empty",))
+    assert written(tmp_path / "clean.csv", data_settings) == [
+        ("lamp on", "light", "train"),
+        ("lamp on", "light", "test"),
+        ("play jazz", "music", "train"),
+        ("Play Jazz", "light", "train"),
+        ("un cafÃ© noir", "coffee", "train"),
+        ("what is pi", None, "test"),
+    ]
+    assert (result.read, result.written) == (9, 6)
+    assert result.dropped == {"duplicate": 2, "text_empty": 1}
+    assert result.left == {"contradiction": 2}
+    assert [(one["place"], one["action"], one["rule"]) for one in account] == [
+        ("a.csv, line 3", "dropped", "duplicate"),
+        ("a.csv, line 7", "dropped", "duplicate"),
+        ("a.csv, line 9", "dropped", "text_empty"),
+    ]
+    assert account[0] == {
+        "place": "a.csv, line 3",
+        "action": "dropped",
+        "rule": "duplicate",
+        "detail": "as in a.csv, line 2",
+        "intent": "light",
+        "before": "lamp  on",
+        "after": None,
+    }
+
+
+def test_a_changed_text_is_told_of_as_it_was_and_is(clean) -> None:
+    result, account = clean("text,intent\nlamp   off ,light\n")
+    assert result.changed == {"normalized": 1}
+    assert (account[0]["before"], account[0]["after"]) == ("lamp   off ", "lamp off")
+
+
+def test_mojibake_is_repaired_only_when_asked(
+    clean, data_settings: DataSettings, tmp_path: Path
+) -> None:
+    result, account = clean(repair=True)
+    assert result.changed == {"mojibake": 1}
+    assert account[-1]["after"] == "un café noir"
+    assert "un café noir" in [one[0] for one in written(tmp_path / "clean.csv", data_settings)]
+
+
+def test_contradictions_are_dropped_when_asked(
+    clean, data_settings: DataSettings, tmp_path: Path
+) -> None:
+    result, account = clean(contradictions="drop")
+    assert result.dropped["contradiction"] == 3
+    assert "contradiction" not in result.left
+    left = [one[0].lower() for one in written(tmp_path / "clean.csv", data_settings)]
+    assert "play jazz" not in left
+    assert {one["detail"] for one in account if one["rule"] == "contradiction"} == {
+        "light and music"
+    }
+
+
+def test_the_majority_keeps_the_intent_that_most_rows_give(
+    clean, data_settings: DataSettings, tmp_path: Path
+) -> None:
+    result, _ = clean(contradictions="majority")
+    assert result.dropped == {"contradiction": 1, "duplicate": 2}
+    jazz = [one for one in written(tmp_path / "clean.csv", data_settings) if "azz" in one[0]]
+    assert jazz == [("play jazz", "music", "train")]
+
+
+def test_where_two_intents_are_level_all_rows_go(clean) -> None:
+    result, _ = clean("text,intent\non,light\nON,music\nplay,music\n", contradictions="majority")
+    assert (result.written, result.dropped) == (1, {"contradiction": 2})
+
+
+def test_rows_are_dropped_by_named_rules(clean) -> None:
+    content = SOURCE + "go\u200b on,light,train\n"
+    result, _ = clean(content, drop=("in_two_splits", "invisible_character", "mojibake"))
+    assert result.dropped == {
+        "duplicate": 2,
+        "in_two_splits": 1,
+        "invisible_character": 1,
+        "mojibake": 1,
+    }
+    assert result.left == {"contradiction": 2, "text_empty": 1}
+
+
+def test_rows_that_cannot_be_read_are_refused_unless_they_are_to_be_dropped(clean) -> None:
+    content = "text,intent\nlamp on,light,more\nlamp off,light\n"
+    with pytest.raises(SourceFormatError, match="line 2: 3 fields, .* the rule unreadable"):
+        clean(content)
+    result, account = clean(content, drop=("unreadable",))
+    assert result.dropped == {"unreadable": 1}
+    assert account[0]["detail"].startswith("a.csv, line 2: 3 fields")
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ({"drop": ("typos",)}, "rows cannot be dropped by 'typos'; choose among unreadable, "),
+        ({"contradictions": "guess"}, "contradictions cannot be 'guess'; choose keep, drop,"),
+        ({"output": "clean.xlsx"}, "give a name that ends in .csv, .jsonl or .parquet"),
+        ({"output": "a.csv"}, "is the source itself"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(clean, how: dict[str, Any], reason: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        clean(**how)
+    assert reason in caught.value.message
+
+
+def test_templates_are_not_cleaned(
+    data_settings: DataSettings,
+    check_settings: CheckSettings,
+    tiny_train_settings: TrainSettings,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.yaml").write_text("intents: {greet: {data: [{sentences: [hello]}]}}")
+    with pytest.raises(SourceFormatError, match="mend the templates themselves"):
+        clean_utterances(
+            str(tmp_path / "a.yaml"),
+            str(tmp_path / "b.csv"),
+            data_settings=data_settings,
+            train_settings=tiny_train_settings,
+            settings=check_settings,
+        )
+    assert not (tmp_path / "b.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["clean.csv", "clean.jsonl", "clean.parquet"])
+def test_a_dataset_is_built_of_what_was_written(
+    clean, data_settings: DataSettings, tiny_utterances: Path, tmp_path: Path, name: str
+) -> None:
+    clean(tiny_utterances.read_text(), output=name)
+    folders = tmp_path / "first", tmp_path / "second"
+    for location, folder in zip((tiny_utterances, tmp_path / name), folders, strict=True):
+        build_dataset(str(location), folder, settings=data_settings)
+    first, second = (read_dataset(folder) for folder in folders)
+    assert (first.train, first.validation, first.test) == (
+        second.train,
+        second.validation,
+        second.test,
+    )
+
+
+@pytest.mark.parametrize("name", ["clean.csv", "clean.jsonl", "clean.parquet"])
+def test_cleaning_twice_gives_the_same_bytes(clean, tmp_path: Path, name: str) -> None:
+    clean(output=name)
+    before = (tmp_path / name).read_bytes()
+    clean(output=name)
+    assert (tmp_path / name).read_bytes() == before
+
+
+characters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+rows = st.lists(
+    st.tuples(
+        st.text(characters, max_size=20),
+        st.sampled_from(["a", "b", "oos"]),
+        st.sampled_from(["", "train", "test"]),
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(rows=rows, name=st.sampled_from(["clean.csv", "clean.jsonl", "clean.parquet"]))
+def test_every_row_is_written_or_accounted_for(
+    clean, data_settings: DataSettings, tmp_path: Path, rows: list[tuple[str, str, str]], name: str
+) -> None:
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([("text", "intent", "split"), *rows])
+    result, account = clean(file.getvalue(), output=name, drop=("text_empty",))
+    dropped = [one for one in account if one["action"] == "dropped"]
+    assert result.read == len(rows) == result.written + len(dropped)
+    if not result.written:
+        return
+    found = written(tmp_path / name, data_settings)
+    expected = dict.fromkeys(
+        (normalize(text), None if intent == "oos" else intent, split or None)
+        for text, intent, split in rows
+        if normalize(text)
+    )
+    # Rows without a split stand in training.
+    seen: dict[Any, None] = {}
+    for text, intent, split in expected:
+        seen.setdefault((text, intent, split or "train"))
+    assert [(text, intent, split or "train") for text, intent, split in found] == list(seen)
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[dict[str, str]]:
+    """An environment with an S3 that has the bucket ``talk`` with ``a.csv``."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    client = boto3.client(
+        "s3",
+        endpoint_url=f"http://{host}:{port}",
+        region_name="eu-west-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    try:
+        client.create_bucket(
+            Bucket="talk", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        client.put_object(Bucket="talk", Key="a.csv", Body=SOURCE.encode())
+        yield {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}
+    finally:
+        client.close()
+        server.stop()
+
+
+def inv(*words: str, folder: Path, environment: dict[str, str]) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "--search-root", ROOT, *words, "--json"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+def test_a_bucket_is_read_and_written_like_a_folder(
+    bucket: dict[str, str], tiny_base_model: Path, data_settings: DataSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "edgewise.toml").write_text(f'[train]\nbase_model = "{tiny_base_model}"\n')
+    cleaned = inv(
+        *("data.clean", "s3://talk/a.csv", "s3://talk/clean/b.jsonl", "--drop", "text_empty"),
+        folder=tmp_path,
+        environment=bucket,
+    )
+    assert (cleaned["written"], cleaned["changes"]) == (6, "s3://talk/clean/b.jsonl.changes.jsonl")
+    checked = inv(
+        *("data.check", "s3://talk/clean/b.jsonl", "--report", "s3://talk/report"),
+        folder=tmp_path,
+        environment=bucket,
+    )
+    assert checked["utterances"] == 6
+    assert checked["report"] == "s3://talk/report"
+    client = boto3.client(
+        "s3",
+        endpoint_url=bucket["AWS_ENDPOINT_URL"],
+        region_name="eu-west-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+    listed = client.list_objects_v2(Bucket="talk", Prefix="report/")["Contents"]
+    client.close()
+    assert sorted(one["Key"] for one in listed) == [
+        "report/check.json",
+        "report/expectations-intents.html",
+        "report/expectations-utterances.html",
+        "report/findings.csv",
+        "report/index.html",
+    ]
+    assert {path.name for path in tmp_path.iterdir()} == {"edgewise.toml"}

@@ -1,0 +1,306 @@
+"""Cleans utterances as it is told to, and accounts for every row that it changed or dropped."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path, PurePosixPath
+
+import msgspec
+import polars as pl
+
+from edge_runtime.console import Progress, no_progress
+from edge_runtime.errors import SettingsError
+from trainer.config import CheckSettings, DataSettings, TrainSettings
+from trainer.data_checks import structure
+from trainer.data_checks.characters import repair_mojibake
+from trainer.data_checks.check import find_all
+from trainer.data_checks.findings import MEANINGS
+from trainer.data_checks.table import PLACE, Table, read_table
+from trainer.errors import SourceFormatError
+from trainer.locations import resolve, write_location
+from trainer.utterances import open_source
+
+__all__ = ["CONTRADICTIONS", "DROPPABLE", "CleanResult", "clean_utterances"]
+
+CONTRADICTIONS = ("keep", "drop", "majority")
+"""What can be done with rows that give one text several intents."""
+_FORMATS = (".csv", ".jsonl", ".parquet")
+_NOT_OF_ROWS = ("too_few_intents", "nothing_held_out", "byte_order_mark")
+# These have a way of their own: always, and by a flag.
+_OTHERWISE = ("duplicate", "contradiction")
+# Rules that need one row alone; the others need the whole table looked at.
+_OF_ONE_ROW = (
+    "unreadable",
+    "text_empty",
+    "text_nul",
+    "text_too_long",
+    "label_empty",
+    "label_too_long",
+    "label_characters",
+)
+DROPPABLE = tuple(rule for rule in MEANINGS if rule not in (*_NOT_OF_ROWS, *_OTHERWISE))
+"""Rules whose rows can be dropped by name."""
+
+
+class CleanResult(msgspec.Struct, frozen=True):
+    """What ``data.clean`` prints with ``--json``."""
+
+    location: str
+    output: str
+    """Where the clean utterances are."""
+    changes: str
+    """Where every changed or dropped row is accounted for."""
+    read: int
+    """Rows that could be read."""
+    written: int
+    changed: dict[str, int]
+    """Rule -> rows whose text is another: ``normalized`` or ``mojibake``."""
+    dropped: dict[str, int]
+    """Rule -> rows that are gone; each is counted once, by the first rule that dropped it."""
+    left: dict[str, int]
+    """Rule -> rows that data.build would refuse, and that nothing said to drop."""
+
+
+def clean_utterances(
+    location: str,
+    output: str,
+    *,
+    data_settings: DataSettings,
+    train_settings: TrainSettings,
+    settings: CheckSettings,
+    contradictions: str = "keep",
+    repair: bool = False,
+    drop: tuple[str, ...] = (),
+    changes: str | None = None,
+    progress: Progress = no_progress,
+) -> CleanResult:
+    """Normalise texts, drop duplicates and what else is named; write the rest, splits kept.
+
+    Args:
+        location: a path or URI, see ``trainer.utterances.open_source``.
+        output: a path or URI that ends in .csv, .jsonl or .parquet. It is written as a whole.
+        data_settings: how to read, and the bounds of what can be learnt from.
+        train_settings: the base model and its limit of tokens, for ``too_many_tokens``.
+        settings: what the rules of ``drop`` look for.
+        contradictions: what happens to rows of a split that give one text several intents:
+            ``keep`` them, ``drop`` them, or keep those with the intent that most rows give, the
+            ``majority``. Where two intents are level, all are dropped.
+        repair: whether to decode texts anew that were decoded wrongly (mojibake).
+        drop: rules of ``DROPPABLE`` whose rows go.
+        changes: JSON lines about changed and dropped rows; ``<output>.changes.jsonl`` by default.
+        progress: called after each step.
+
+    Raises:
+        SettingsError: an unknown rule, or an output that cannot be written as asked.
+        SourceNotFoundError: nothing is there, or it cannot be opened.
+        SourceFormatError: rows cannot be read, and ``drop`` does not name ``unreadable``.
+        StorageError: the output cannot be written.
+    """
+    suffix = _check_arguments(location, output, contradictions, drop)
+    source = open_source(location)
+    table = read_table(source, None, data_settings, mend=repair_mojibake if repair else None)
+    del source
+    _check_table(table, location, drop)
+    progress("clean", 1, 3, f"{len(table.frame)} utterances read")
+    dropped = _dropped(
+        table,
+        data_settings=data_settings,
+        train_settings=train_settings,
+        settings=settings,
+        contradictions=contradictions,
+        drop=drop,
+    )
+    progress("clean", 2, 3, f"{len(dropped)} to be dropped")
+    kept = table.frame.join(dropped, on="row", how="anti", maintain_order="left")
+    account = _account(table, kept, dropped, repair=repair)
+    told = changes or f"{output}.changes.jsonl"
+    # The account comes first: no row is gone that nothing tells of.
+    write_location(told, _json_lines(account))
+    write_location(output, _encode(kept, suffix, data_settings))
+    progress("clean", 3, 3, f"{len(kept)} written")
+    return CleanResult(
+        location=location,
+        output=output,
+        changes=told,
+        read=len(table.frame),
+        written=len(kept),
+        changed=_counts(account.filter(pl.col("action") == "changed")),
+        dropped=_counts(account.filter(pl.col("action") == "dropped")),
+        left=_left(kept),
+    )
+
+
+def _check_arguments(location: str, output: str, contradictions: str, drop: tuple[str, ...]) -> str:
+    if contradictions not in CONTRADICTIONS:
+        raise SettingsError(
+            f"contradictions cannot be {contradictions!r}; choose {', '.join(CONTRADICTIONS)}",
+            contradictions=contradictions,
+        )
+    unknown = [rule for rule in drop if rule not in DROPPABLE]
+    if unknown:
+        raise SettingsError(
+            f"rows cannot be dropped by {unknown[0]!r}; choose among {', '.join(DROPPABLE)}",
+            rules=unknown,
+        )
+    suffix = PurePosixPath(output).suffix.lower()
+    if suffix not in _FORMATS:
+        raise SettingsError(
+            f"cannot write {output}: give a name that ends in .csv, .jsonl or .parquet",
+            output=output,
+        )
+    first, second = resolve(location), resolve(output)
+    is_same = (
+        first.resolve() == second.resolve()
+        if isinstance(first, Path) and isinstance(second, Path)
+        else first == second
+    )
+    if is_same:
+        raise SettingsError(
+            f"{output} is the source itself; write somewhere else, so that it stays", output=output
+        )
+    return suffix
+
+
+def _check_table(table: Table, location: str, drop: tuple[str, ...]) -> None:
+    if table.unreadable and "unreadable" not in drop:
+        more = len(table.unreadable) - 1
+        raise SourceFormatError(
+            f"{table.unreadable[0]}{f' (and {more} more)' if more else ''}; "
+            "or drop such rows by the rule unreadable",
+            unreadable=table.unreadable,
+        )
+    if table.frame["group"].is_not_null().any():
+        raise SourceFormatError(
+            f"{location} holds sentence templates, and cleaning would forget which texts belong "
+            "together; mend the templates themselves",
+            location=location,
+        )
+
+
+def _dropped(
+    table: Table,
+    *,
+    data_settings: DataSettings,
+    train_settings: TrainSettings,
+    settings: CheckSettings,
+    contradictions: str,
+    drop: tuple[str, ...],
+) -> pl.DataFrame:
+    """The rows that go: ``row``, ``rule`` and ``detail``, each row once, by row."""
+    usable = table.usable()
+    frame = table.frame.filter(pl.col("refused").is_in(drop))
+    parts = [frame.select("row", rule="refused", detail="reason")]
+    # Before duplicates go: a text that stands there three times has three voices.
+    if contradictions != "keep":
+        found = structure.find_contradictions(usable)
+        if contradictions == "majority":
+            found = found.join(_majority(usable), on="row", how="anti", maintain_order="left")
+        parts.append(_named("contradiction", found))
+    parts.append(_named("duplicate", structure.find_duplicates(usable)))
+    if any(rule not in _OF_ONE_ROW for rule in drop):
+        looked_for = msgspec.structs.replace(
+            settings,
+            language_sample=settings.language_sample if "other_language" in drop else 0,
+            label_sample=settings.label_sample if "label_error" in drop else 0,
+        )
+        everything, _, _ = find_all(
+            table,
+            data_settings=data_settings,
+            train_settings=train_settings,
+            settings=looked_for,
+        )
+        for one in everything:
+            if one.rule in drop and one.skipped:
+                raise SettingsError(
+                    f"cannot drop by {one.rule}: {one.skipped}; mend that or leave it out",
+                    rule=one.rule,
+                )
+            if one.rule in drop and one.rule not in _OF_ONE_ROW:
+                parts.append(_named(one.rule, one.rows))
+    return pl.concat(parts).unique(subset="row", keep="first", maintain_order=True).sort("row")
+
+
+def _named(rule: str, rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select("row", pl.lit(rule).alias("rule"), "detail")
+
+
+def _majority(usable: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the intent that most rows of the same text and split give, unless two are level."""
+    by = ["key", "split"]
+    votes = usable.group_by(*by, "intent").agg(votes=pl.len(), row="row")
+    best = votes.filter(
+        (pl.col("votes") == pl.col("votes").max().over(by))
+        & ((pl.col("votes") == pl.col("votes").max().over(by)).sum().over(by) == 1)
+    )
+    return best.select("row").explode("row")
+
+
+def _account(
+    table: Table, kept: pl.DataFrame, dropped: pl.DataFrame, *, repair: bool
+) -> pl.DataFrame:
+    columns = ("place", "action", "rule", "detail", "intent", "before", "after")
+    before = pl.coalesce("raw", "text").alias("before")
+    gone = (
+        dropped.join(table.frame, on="row", how="left", maintain_order="left")
+        .with_columns(
+            before, PLACE.alias("place"), action=pl.lit("dropped"), after=pl.lit(None, pl.String)
+        )
+        .select("row", *columns)
+    )
+    changed = kept.filter(pl.col("raw").is_not_null())
+    rules = [
+        "mojibake" if repair and repair_mojibake(raw) != raw else "normalized"
+        for raw in changed["raw"]
+    ]
+    new = changed.with_columns(
+        before,
+        PLACE.alias("place"),
+        pl.Series("rule", rules, dtype=pl.String),
+        action=pl.lit("changed"),
+        detail=pl.lit(""),
+        after="text",
+    ).select("row", *columns)
+    unreadable = pl.DataFrame({"detail": list(table.unreadable)}, schema={"detail": pl.String})
+    lost = unreadable.with_columns(
+        place=pl.lit(""), action=pl.lit("dropped"), rule=pl.lit("unreadable")
+    )
+    return pl.concat([lost, pl.concat([gone, new]).sort("row").drop("row")], how="diagonal").select(
+        columns
+    )
+
+
+def _counts(account: pl.DataFrame) -> dict[str, int]:
+    return dict(account.group_by("rule").len().sort("rule").iter_rows())
+
+
+def _left(kept: pl.DataFrame) -> dict[str, int]:
+    refused = kept.filter(pl.col("refused").is_not_null())
+    counts = dict(refused.group_by("refused").len().sort("refused").iter_rows())
+    contradictory = len(structure.find_contradictions(kept.filter(pl.col("refused").is_null())))
+    return counts | ({"contradiction": contradictory} if contradictory else {})
+
+
+def _json_lines(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_ndjson(buffer)
+    return buffer.getvalue()
+
+
+def _encode(kept: pl.DataFrame, suffix: str, settings: DataSettings) -> bytes:
+    if kept["intent"].has_nulls() and not settings.out_of_scope_labels:
+        raise SettingsError(
+            "there are texts out of scope and no label to write for them; "
+            "set data.out_of_scope_labels"
+        )
+    label = next(iter(settings.out_of_scope_labels), "")
+    frame = kept.select("text", pl.col("intent").fill_null(label), split="given_split")
+    if frame["split"].is_null().all():
+        frame = frame.drop("split")
+    if suffix == ".jsonl":
+        return _json_lines(frame)
+    buffer = io.BytesIO()
+    if suffix == ".csv":
+        frame.write_csv(buffer)
+    else:
+        frame.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()

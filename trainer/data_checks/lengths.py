@@ -1,0 +1,100 @@
+"""Lengths of texts in characters and in tokens of the base model, against its limit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from trainer.base_model import find_base_model
+
+__all__ = ["Lengths", "TokenCheck", "check_tokens", "describe_lengths"]
+
+_TEXTS_AT_A_TIME = 10_000
+
+
+class Lengths(msgspec.Struct, frozen=True):
+    """How long texts are."""
+
+    median: float
+    p95: float
+    """95 of 100 texts are no longer."""
+    most: int
+
+
+class TokenCheck(msgspec.Struct, frozen=True):
+    """What was found of the tokens of texts."""
+
+    base_model: str
+    limit: int
+    """Tokens that the model sees, special ones included: ``train.max_tokens``."""
+    lengths: Lengths
+    """``most`` is over all texts that can be longest, the rest over the sample."""
+    sampled: int
+    """Texts whose tokens were counted for the median."""
+    found: pl.DataFrame
+    """``row`` and ``detail`` of texts that would be cut, the longest first."""
+
+
+def describe_lengths(values: pl.Series) -> Lengths:
+    """Median, 95th percentile and maximum; zeros when there are none."""
+    if values.is_empty():
+        return Lengths(median=0.0, p95=0.0, most=0)
+    numbers = values.to_numpy()
+    return Lengths(
+        median=float(np.median(numbers)),
+        p95=float(np.percentile(numbers, 95)),
+        most=int(numbers.max()),
+    )
+
+
+def check_tokens(
+    rows: pl.DataFrame, *, base_model: str, limit: int, sample: int, seed: int
+) -> TokenCheck:
+    """Count tokens with the base model's own tokenizer.
+
+    An ASCII text has no more tokens than characters, so one that is shorter than the limit is
+    only counted when it is in the sample.
+
+    Raises:
+        BaseModelError: the base model cannot be found.
+    """
+    from tokenizers import Tokenizer
+
+    model = find_base_model(base_model)
+    tokenizer = Tokenizer.from_file(str(Path(model.location) / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    texts = rows.select("row", "text")
+    drawn = texts if len(texts) <= sample else texts.sample(sample, seed=seed)
+    drawn = drawn.with_columns(tokens=_count(tokenizer, drawn["text"]))
+    # One more for the mark that some tokenizers put before the first word.
+    room = limit - tokenizer.num_special_tokens_to_add(is_pair=False) - 1
+    may_be_long = texts.filter(
+        (pl.col("text").str.len_chars() > room)
+        | (pl.col("text").str.len_chars() != pl.col("text").str.len_bytes())
+    )
+    may_be_long = may_be_long.with_columns(tokens=_count(tokenizer, may_be_long["text"]))
+    long = may_be_long.filter(pl.col("tokens") > limit).sort(
+        "tokens", "row", descending=[True, False]
+    )
+    lengths = describe_lengths(drawn["tokens"])
+    most = max(lengths.most, int(long["tokens"].max() or 0))  # type: ignore[arg-type]
+    return TokenCheck(
+        base_model=model.name,
+        limit=limit,
+        lengths=msgspec.structs.replace(lengths, most=most),
+        sampled=len(drawn),
+        found=long.select("row", detail=pl.format("{} tokens", "tokens")),
+    )
+
+
+def _count(tokenizer: Any, texts: pl.Series) -> pl.Series:
+    counts: list[int] = []
+    for start in range(0, len(texts), _TEXTS_AT_A_TIME):
+        part = texts.slice(start, _TEXTS_AT_A_TIME).to_list()
+        counts += [len(one.ids) for one in tokenizer.encode_batch_fast(part)]
+    return pl.Series("tokens", counts, dtype=pl.UInt32)

@@ -1,0 +1,79 @@
+"""A path or a URI, to read from and to write to: both are used in the same way."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.storage import write_atomically
+from trainer.errors import SourceNotFoundError
+
+__all__ = ["resolve", "translating_cloud_errors", "write_location"]
+
+
+def resolve(location: str) -> Any:
+    """Give a ``Path`` or, for a URI such as ``s3://bucket/key``, a cloudpathlib path.
+
+    Raises:
+        SourceNotFoundError: the scheme is unknown.
+    """
+    if "://" not in location:
+        return Path(location).expanduser()
+    # cloudpathlib brings boto3, which takes a while: only for those who need it.
+    from cloudpathlib import AnyPath
+
+    path = AnyPath(location)
+    if isinstance(path, Path):
+        scheme = location.partition("://")[0]
+        raise SourceNotFoundError(
+            f"cannot open {location}: unknown scheme {scheme!r}; give a path or an s3:// URI",
+            location=location,
+        )
+    return path
+
+
+def write_location(location: str, content: bytes) -> None:
+    """Write a file or an object: afterwards there is the old content or the new, never a part.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written.
+        SourceNotFoundError: the bucket cannot be reached.
+    """
+    target = resolve(location)
+    if isinstance(target, Path):
+        write_atomically(target, content)
+        return
+    with translating_cloud_errors(location):
+        target.write_bytes(content)
+
+
+@contextlib.contextmanager
+def translating_cloud_errors(location: str) -> Iterator[None]:
+    """Turn an error of the system or of a cloud library into one clear line.
+
+    Raises:
+        SourceNotFoundError: in place of it.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SourceNotFoundError(f"cannot open {location}: {reason}", location=location) from error
+    except Exception as error:
+        if not _is_cloud_error(error):
+            raise
+        reason = " ".join(str(error).split())
+        raise SourceNotFoundError(
+            f"cannot open {location}: {reason}; check the address and your credentials",
+            location=location,
+        ) from error
+
+
+def _is_cloud_error(error: Exception) -> bool:
+    # Looked at by module, so that a local path imports no cloud library.
+    return any(
+        kind.__module__.split(".")[0] in ("botocore", "boto3", "cloudpathlib", "google", "azure")
+        for kind in type(error).__mro__
+    )
