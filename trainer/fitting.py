@@ -17,6 +17,7 @@ from trainer.batches import pad, shuffled_batches
 from trainer.config import TrainSettings
 from trainer.devices import Precision
 from trainer.errors import TrainingError
+from trainer.examples import Examples
 from trainer.gradients import BatchGradient
 from trainer.inference import run_in_batches
 from trainer.model import IntentModel
@@ -25,18 +26,9 @@ from trainer.optimization import make_optimization, name_of_rate
 from trainer.processes import Processes
 from trainer.training_state import EpochRecord, TrainingState, TrainingStateStore
 
-__all__ = ["Examples", "FitResult", "Lesson", "fit"]
+__all__ = ["FitResult", "Lesson", "fit"]
 
 _CLIP_NORM = 1.0
-
-
-class Examples(NamedTuple):
-    """In-scope utterances with their intents."""
-
-    token_ids: Sequence[Sequence[int]]
-    """One row an utterance."""
-    labels: Sequence[int]
-    """One label number an utterance."""
 
 
 class Lesson(NamedTuple):

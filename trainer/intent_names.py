@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["names_tell", "words_of"]
 
@@ -35,7 +37,10 @@ def names_tell(names: Tensor, numbers: Tensor, means: Tensor) -> bool:
         numbers: which intent each one is, int64 of shape (names,).
         means: mean embedding of each intent's utterances, of length one, shape (labels, hidden).
     """
+    from torch import nn
+
     if not len(names):
         return False
+
     closest = (nn.functional.normalize(names, dim=1) @ means.T).argmax(dim=1)
     return float((closest == numbers).double().mean()) > _MOST_OF

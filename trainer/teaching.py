@@ -16,7 +16,8 @@ from trainer.base_model import BaseModel
 from trainer.checkpoint import Checkpoint, load_model
 from trainer.config import DistillationSettings, TrainSettings
 from trainer.errors import TrainingError
-from trainer.fitting import Examples, Lesson
+from trainer.examples import Examples
+from trainer.fitting import Lesson
 from trainer.inference import embeddings_of
 from trainer.processes import Processes
 from trainer.students import make_student

@@ -12,13 +12,14 @@ import msgspec
 
 from edge_runtime.artifact import Artifact, produce_artifact
 from edge_runtime.console import Progress, no_progress
-from edge_runtime.errors import BundleDamagedError, SettingsError
+from edge_runtime.errors import SettingsError
 from edge_runtime.text import TextSettings
-from edge_runtime.tokenization import Tokenizer
 from trainer.base_model import BaseModel, find_base_model
 from trainer.config import TrainSettings
-from trainer.dataset import Dataset, Split, read_dataset
-from trainer.errors import BaseModelError, ResumeError, TrainingError
+from trainer.dataset import Dataset, read_dataset
+from trainer.errors import ResumeError, TrainingError
+from trainer.examples import Examples, examples_of, examples_of_names, open_tokenizer
+from trainer.intent_names import names_tell
 from trainer.launching import is_launched
 from trainer.observer import NoObserver, TrainingObserver
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import torch
 
     from trainer.devices import Precision
-    from trainer.fitting import Examples
     from trainer.processes import Processes
     from trainer.teaching import Teaching
     from trainer.training_state import TrainingStateStore
@@ -198,10 +198,9 @@ def _train(
     from trainer.adapters import add_adapter, merge_adapter
     from trainer.checkpoint import save_adapter, save_model
     from trainer.devices import choose_precision, make_deterministic
-    from trainer.fitting import Examples, fit
+    from trainer.fitting import fit
     from trainer.head import class_means, describe_head, initialize_from_class_means
     from trainer.inference import embeddings_of
-    from trainer.intent_names import names_tell
     from trainer.model import IntentModel
     from trainer.pooling import choose_pooling
 
@@ -211,10 +210,10 @@ def _train(
         max_characters=settings.max_characters,
         max_tokens=settings.max_tokens,
     )
-    tokenizer = _open_tokenizer(base, settings)
-    training = _examples(dataset.train, dataset.labels, tokenizer)
-    validation = _examples(dataset.validation, dataset.labels, tokenizer)
-    names = _names(dataset.labels, tokenizer) if settings.intent_names else Examples([], [])
+    tokenizer = open_tokenizer(base, max_tokens=settings.max_tokens)
+    training = examples_of(dataset.train, dataset.labels, tokenizer)
+    validation = examples_of(dataset.validation, dataset.labels, tokenizer)
+    names = examples_of_names(dataset.labels if settings.intent_names else (), tokenizer)
     labels = torch.tensor(training.labels)
 
     make_deterministic(settings.seed, settings.threads)
@@ -248,9 +247,7 @@ def _train(
         named = names_tell(of_names, torch.tensor(names.labels, dtype=torch.int64), means)
         learnt = training
         if named:
-            learnt = Examples(
-                [*training.token_ids, *names.token_ids], [*training.labels, *names.labels]
-            )
+            learnt = training.joined(names)
             embeddings = torch.cat([embeddings, of_names])
         initialize_from_class_means(
             model.head,
@@ -328,39 +325,6 @@ def _translating_memory_errors() -> Iterator[None]:
             "out of GPU memory outside the batches, which alone can be halved; set train.method "
             "to lora or qlora, train.max_tokens lower, or train.device to cpu"
         ) from error
-
-
-def _open_tokenizer(base: BaseModel, settings: TrainSettings) -> Tokenizer:
-    try:
-        return Tokenizer(Path(base.location) / "tokenizer.json", max_tokens=settings.max_tokens)
-    except BundleDamagedError as error:
-        raise BaseModelError(
-            f"the tokenizer.json of base model {base.name} cannot be read; save it again "
-            "(tokenizer.save_pretrained)",
-            name=base.name,
-        ) from error
-
-
-def _examples(split: Split, labels: tuple[str, ...], tokenizer: Tokenizer) -> Examples:
-    from trainer.fitting import Examples
-
-    in_scope = split.in_scope()
-    numbers = {label: number for number, label in enumerate(labels)}
-    return Examples(
-        token_ids=tokenizer.encode_many(in_scope.texts),
-        labels=[numbers[intent] for intent in in_scope.intents if intent is not None],
-    )
-
-
-def _names(labels: tuple[str, ...], tokenizer: Tokenizer) -> Examples:
-    from trainer.fitting import Examples
-    from trainer.intent_names import words_of
-
-    named = [(number, words) for number, label in enumerate(labels) if (words := words_of(label))]
-    return Examples(
-        token_ids=tokenizer.encode_many([words for _, words in named]),
-        labels=[number for number, _ in named],
-    )
 
 
 def _check_max_tokens(wanted: int, encoder: Any, base: BaseModel) -> None:

@@ -13,7 +13,8 @@ from trainer.base_model import find_base_model
 from trainer.config import TrainSettings
 from trainer.devices import make_deterministic
 from trainer.errors import TrainingError
-from trainer.fitting import Examples, FitResult, Lesson, fit
+from trainer.examples import Examples
+from trainer.fitting import FitResult, Lesson, fit
 from trainer.model import IntentModel, load_encoder
 from trainer.training_state import TrainingStateStore
 
