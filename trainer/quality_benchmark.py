@@ -16,9 +16,16 @@ import msgspec
 from edge_runtime.artifact import produce_artifact
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.errors import SettingsError
-from trainer.config import CalibrationSettings, DataSettings, TrainSettings
+from trainer.checkpoint import read_checkpoint
+from trainer.config import (
+    CalibrationSettings,
+    DataSettings,
+    DistillationSettings,
+    TrainSettings,
+)
 from trainer.dataset import build_dataset, read_dataset, write_dataset
 from trainer.evaluate import evaluate
+from trainer.teaching import Teaching
 from trainer.train import train
 
 __all__ = ["PROTOCOLS", "QualityResult", "Spread", "benchmark_quality"]
@@ -51,13 +58,13 @@ class QualityResult(msgspec.Struct, frozen=True):
     parameters: int
     """Weights of the model, its head included."""
     seconds: float
-    """Mean wall time of one training."""
+    """Mean wall time of one training; of a student with its teacher's."""
     protocol: str
     seeds: tuple[int, ...]
     data: str
     """SHA-256 of the dataset."""
     settings: dict[str, Any]
-    """Of training and calibration."""
+    """Of training, calibration and, for a student, distillation."""
 
 
 def benchmark_quality(
@@ -69,6 +76,7 @@ def benchmark_quality(
     data_settings: DataSettings,
     train_settings: TrainSettings,
     calibration_settings: CalibrationSettings,
+    distillation: DistillationSettings | None = None,
     test_location: str | None = None,
     progress: Progress = no_progress,
 ) -> QualityResult:
@@ -85,6 +93,7 @@ def benchmark_quality(
         data_settings: how utterances are read and split.
         train_settings: the recipe; its seed is replaced.
         calibration_settings: the out-of-scope score.
+        distillation: measures a student of each model instead of the model.
         test_location: utterances for the test alone.
         progress: told each step.
 
@@ -113,12 +122,19 @@ def benchmark_quality(
         if shots:
             settings = msgspec.structs.replace(settings, early_stopping_epochs=0)
         start = time.monotonic()
-        trained = train(dataset, place / "checkpoint", settings=settings, progress=progress)
+        checkpoint = place / "checkpoint"
+        trained = train(dataset, checkpoint, settings=settings, progress=progress)
+        if distillation is not None:
+            teaching = Teaching(read_checkpoint(checkpoint), distillation)
+            checkpoint = place / distillation.tier
+            trained = train(
+                dataset, checkpoint, settings=settings, teaching=teaching, progress=progress
+            )
         seconds.append(time.monotonic() - start)
         judged = evaluate(
-            place / "checkpoint",
+            checkpoint,
             dataset,
-            place / "evaluation",
+            checkpoint.with_name(f"{checkpoint.name}-evaluation"),
             settings=calibration_settings,
             progress=progress,
         )
@@ -140,6 +156,7 @@ def benchmark_quality(
         settings={
             "train": msgspec.to_builtins(train_settings),
             "calibration": msgspec.to_builtins(calibration_settings),
+            **({} if distillation is None else {"distillation": msgspec.to_builtins(distillation)}),
         },
     )
 

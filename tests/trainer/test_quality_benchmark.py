@@ -8,7 +8,15 @@ import msgspec
 import pytest
 
 from edge_runtime.errors import SettingsError
-from trainer.config import CalibrationSettings, DataSettings, TrainSettings
+from edge_runtime.settings import load_settings
+from trainer.checkpoint import read_checkpoint
+from trainer.config import (
+    DEFAULTS,
+    CalibrationSettings,
+    DataSettings,
+    DistillationSettings,
+    TrainSettings,
+)
 from trainer.dataset import read_dataset
 from trainer.quality_benchmark import QualityResult, benchmark_quality
 
@@ -123,3 +131,31 @@ def test_what_cannot_be_measured_is_refused_before_any_work(
     with pytest.raises(SettingsError, match=said):
         benchmark(tiny_utterances, tmp_path, settings, protocol=protocol, seeds=seeds)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_student_of_each_model_is_measured_instead_of_the_model(
+    tiny_utterances: Path,
+    tmp_path: Path,
+    settings: tuple[DataSettings, TrainSettings, CalibrationSettings],
+) -> None:
+    of_data, of_training, of_calibration = settings
+    distillation = load_settings(
+        DistillationSettings,
+        "distillation",
+        defaults=DEFAULTS,
+        environment={},
+        flags={"tier": "static", "static_width": 8},
+    )
+    result = benchmark_quality(
+        str(tiny_utterances),
+        tmp_path,
+        protocol="full",
+        seeds=1,
+        data_settings=of_data,
+        train_settings=of_training,
+        calibration_settings=of_calibration,
+        distillation=distillation,
+    )
+    teacher = read_checkpoint(tmp_path / "full-1" / "checkpoint").artifact
+    assert result.parameters < teacher.document.result["parameters"] / 2
+    assert result.settings["distillation"]["tier"] == "static"

@@ -11,7 +11,13 @@ from invoke.tasks import task
 from edge_runtime.console import print_json, reporting_errors, showing_progress
 from edge_runtime.settings import load_settings
 from trainer.commands.locations import BUILD, DATA_HELP, PROJECT
-from trainer.config import DEFAULTS, CalibrationSettings, DataSettings, TrainSettings
+from trainer.config import (
+    DEFAULTS,
+    CalibrationSettings,
+    DataSettings,
+    DistillationSettings,
+    TrainSettings,
+)
 
 __all__ = ["namespace"]
 
@@ -22,6 +28,7 @@ __all__ = ["namespace"]
         "test": "utterances for the test alone, in the same forms",
         "protocol": "full, fewshot-5 or fewshot-10",
         "seeds": "how many trainings",
+        "student": "measure a student of each model: layers-4, layers-3, layers-2 or static",
         "folder": "where everything is kept; what is up to date there is not made again",
         "output": "a JSON file for the result, the machine, versions, commit and command",
         "data_set": "the data set's name in that file; by default that of --data",
@@ -35,6 +42,7 @@ def quality(
     test: str | None = None,
     protocol: str = "full",
     seeds: int = 3,
+    student: str | None = None,
     folder: str = str(BUILD / "bench" / "quality"),
     output: str | None = None,
     data_set: str | None = None,
@@ -62,11 +70,21 @@ def quality(
             calibration_settings=load_settings(
                 CalibrationSettings, "calibration", defaults=DEFAULTS, project_folder=project
             ),
+            distillation=load_settings(
+                DistillationSettings,
+                "distillation",
+                defaults=DEFAULTS,
+                project_folder=project,
+                flags={"tier": student},
+            )
+            if student
+            else None,
             test_location=test,
             progress=progress,
         )
         if output:
             given = f" --test {Path(test).name}" if test else ""
+            given += f" --student {student}" if student else ""
             write_record(
                 Path(output),
                 result,
