@@ -45,9 +45,10 @@ def start_training(
     """Run ``inv train`` as a user would, in a session of its own."""
     environment = {f"EDGEWISE_TRAIN_{name.upper()}": str(one) for name, one in settings.items()}
     return subprocess.Popen(
-        [sys.executable, "-m", "invoke", "train", f"--dataset={line.dataset}",
+        [sys.executable, "-m", "invoke", f"--search-root={ROOT}", "train",
+         f"--dataset={line.dataset}",
          f"--folder={folder}", f"--base-model={base}", f"--processes={processes}", "--json"],
-        cwd=ROOT,
+        cwd=folder.parent,
         env={
             **os.environ,
             "EDGEWISE_TRAIN_DEVICE": "cpu",

@@ -12,7 +12,7 @@ from invoke.tasks import task
 from edge_runtime.artifact import Artifact
 from edge_runtime.console import Progress, print_json, reporting_errors, showing_progress
 from edge_runtime.settings import load_settings
-from trainer.commands.locations import BUILD
+from trainer.commands.locations import BUILD, PROJECT
 from trainer.commands.recording import print_runs, recorder_of_project, track_settings_of_project
 from trainer.config import DEFAULTS, DistillationSettings, TrainSettings
 
@@ -55,7 +55,7 @@ def run(
     if processes > 1:
         _launch(processes, dataset, folder, flags, resume=resume, json=json)
         return
-    from trainer.launching import is_launched, is_main_process
+    from trainer.launching import end_launched_process, is_launched, is_main_process
 
     with reporting_errors(), showing_progress() as progress:
         settings = load_settings(
@@ -74,6 +74,8 @@ def run(
             leave_processes()
     if is_main_process():
         _tell(artifact, folder, cost, json=json)
+    if is_launched():
+        end_launched_process()
 
 
 @task(
@@ -191,7 +193,7 @@ def _launch(
     """Run this task again in several processes, and end with their exit code."""
     from trainer.launching import launch
 
-    arguments = ["train", f"--dataset={dataset}", f"--folder={folder}"]
+    arguments = [f"--search-root={PROJECT}", "train", f"--dataset={dataset}", f"--folder={folder}"]
     arguments += [
         f"--{name.replace('_', '-')}={value}" for name, value in flags.items() if value is not None
     ]
