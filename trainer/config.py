@@ -124,6 +124,8 @@ class DistillationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     """How much is left of the encoder."""
     teacher_weight: Annotated[float, msgspec.Meta(ge=0, le=1)]
     """Share of the loss that asks for the teacher's answers; the rest asks for the intents."""
+    scrambled_forms: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    """Scrambled forms of each training text that the teacher answers too, one a pass in turn."""
     temperature: Annotated[float, msgspec.Meta(gt=0, le=100)]
     """The logits of both are divided by it before they are compared."""
     epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)]

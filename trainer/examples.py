@@ -23,11 +23,15 @@ class Examples(NamedTuple):
     """One row an utterance."""
     labels: Sequence[int]
     """One label number an utterance."""
+    texts: Sequence[str] = ()
+    """What the rows say; empty where nobody asks."""
 
     def joined(self, other: Examples) -> Examples:
         """These, and others after them."""
         return Examples(
-            token_ids=[*self.token_ids, *other.token_ids], labels=[*self.labels, *other.labels]
+            token_ids=[*self.token_ids, *other.token_ids],
+            labels=[*self.labels, *other.labels],
+            texts=[*self.texts, *other.texts],
         )
 
 
@@ -64,13 +68,16 @@ def examples_of(split: Split, labels: Sequence[str], tokenizer: Tokenizer) -> Ex
     return Examples(
         token_ids=tokenizer.encode_many(in_scope.texts),
         labels=[numbers[intent] for intent in in_scope.intents if intent is not None],
+        texts=in_scope.texts,
     )
 
 
 def examples_of_names(labels: Sequence[str], tokenizer: Tokenizer) -> Examples:
     """The names of intents that hold words, as utterances."""
     named = [(number, words) for number, label in enumerate(labels) if (words := words_of(label))]
+    texts = [words for _, words in named]
     return Examples(
-        token_ids=tokenizer.encode_many([words for _, words in named]),
+        token_ids=tokenizer.encode_many(texts),
         labels=[number for number, _ in named],
+        texts=texts,
     )

@@ -26,9 +26,18 @@ from trainer.optimization import make_optimization, name_of_rate
 from trainer.processes import Processes
 from trainer.training_state import EpochRecord, TrainingState, TrainingStateStore
 
-__all__ = ["FitResult", "Lesson", "fit"]
+__all__ = ["FitResult", "Form", "Lesson", "fit"]
 
 _CLIP_NORM = 1.0
+
+
+class Form(NamedTuple):
+    """One other text for each training utterance."""
+
+    token_ids: Sequence[Sequence[int]]
+    """One row an utterance."""
+    logits: Tensor
+    """The teacher's: (utterances, labels)."""
 
 
 class Lesson(NamedTuple):
@@ -43,6 +52,9 @@ class Lesson(NamedTuple):
     """Share of the loss that asks for them, 0 to 1; the rest asks for the labels."""
     temperature: float
     """Logits are divided by it before they are compared."""
+    forms: Sequence[Form] = ()
+    """Other texts in the place of each utterance, which the teacher alone labels: one form is
+    learnt a pass, in turn."""
 
 
 class FitResult(msgspec.Struct, frozen=True):
@@ -222,20 +234,32 @@ class _Loop:
 
     def _summed_loss(self, rows: list[int]) -> Tensor:
         """What is made small: the losses of these training utterances, added up."""
-        device = self._processes.device
-        ids, mask = pad([self._rows[row] for row in rows], padding_id=self._padding_id)
-        with self._autocast():
-            logits = self._model(ids.to(device), mask.to(device)).logits.float()
+        device, lesson = self._processes.device, self._lesson
+        logits = self._logits_of([self._rows[row] for row in rows])
         loss = nn.functional.cross_entropy(
             logits,
             self._targets[rows].to(device),
             label_smoothing=self._settings.label_smoothing,
             reduction="sum",
         )
-        if self._lesson is None:
+        if lesson is None:
             return loss
-        from_teacher = _divergence(logits, self._lesson.logits[rows].to(device), self._lesson)
-        return torch.lerp(loss, from_teacher, self._lesson.weight)
+        loss = torch.lerp(
+            loss, _divergence(logits, lesson.logits[rows].to(device), lesson), lesson.weight
+        )
+        if lesson.forms:
+            form = lesson.forms[self.epoch % len(lesson.forms)]
+            logits = self._logits_of([form.token_ids[row] for row in rows])
+            divergence = _divergence(logits, form.logits[rows].to(device), lesson)
+            loss = loss + lesson.weight * divergence
+        return loss
+
+    def _logits_of(self, token_ids: list[Sequence[int]]) -> Tensor:
+        ids, mask = pad(token_ids, padding_id=self._padding_id)
+        device = self._processes.device
+        with self._autocast():
+            logits: Tensor = self._model(ids.to(device), mask.to(device)).logits
+        return logits.float()
 
     def is_time_to_look(self) -> bool:
         """Whether enough steps were made since the last look, or all."""

@@ -17,16 +17,16 @@ from trainer.checkpoint import Checkpoint, load_model
 from trainer.config import DistillationSettings, TrainSettings
 from trainer.errors import TrainingError
 from trainer.examples import Examples
-from trainer.fitting import Lesson
+from trainer.fitting import Form, Lesson
 from trainer.inference import embeddings_of
 from trainer.processes import Processes
+from trainer.scrambling import scramble
 from trainer.students import make_student
 
 __all__ = ["Teaching"]
 
 _KIND = "teacher"
 _REVISION = 1
-_LOGITS = "logits.npy"
 
 
 class Teaching(NamedTuple):
@@ -105,17 +105,19 @@ class Teaching(NamedTuple):
     def ask(
         self,
         training: Examples,
+        tokenizer: Tokenizer,
         *,
         inputs: dict[str, str],
         processes: Processes,
         progress: Progress = no_progress,
     ) -> Lesson:
-        """Ask the teacher about the training texts.
+        """Ask the teacher about the training texts, and about scrambled forms of them.
 
         Its answers are computed once for all students and kept in ``<teacher>.logits``.
 
         Args:
             training: the texts, as the teacher's tokenizer divides them.
+            tokenizer: the teacher's.
             inputs: what the texts come from; others are asked about again.
             processes: those that train together.
             progress: told each batch.
@@ -125,18 +127,24 @@ class Teaching(NamedTuple):
         """
         folder = self.checkpoint.artifact.folder
         kept = folder.with_name(f"{folder.name}.logits")
+        forms = [
+            tokenizer.encode_many(scramble(training.texts, seed=number))
+            for number in range(self.settings.scrambled_forms)
+        ]
 
         def make(partial: Path) -> dict[str, Any]:
             model = load_model(self.checkpoint).to(processes.device)
-            embeddings = embeddings_of(
-                model,
-                training.token_ids,
-                padding_id=model.padding_id,
-                device=processes.device,
-                progress=progress,
-            )
-            logits = self.checkpoint.head().logits(embeddings.numpy())
-            np.save(partial / _LOGITS, logits.astype(np.float32), allow_pickle=False)
+            head = self.checkpoint.head()
+            for number, rows in enumerate([training.token_ids, *forms]):
+                embeddings = embeddings_of(
+                    model,
+                    rows,
+                    padding_id=model.padding_id,
+                    device=processes.device,
+                    progress=progress,
+                )
+                logits = head.logits(embeddings.numpy()).astype(np.float16)
+                np.save(partial / _file_of(number), logits, allow_pickle=False)
             return {"texts": len(training.labels)}
 
         if processes.is_main:
@@ -144,13 +152,23 @@ class Teaching(NamedTuple):
                 kept,
                 kind=_KIND,
                 revision=_REVISION,
-                settings={},
+                settings={"scrambled_forms": self.settings.scrambled_forms},
                 parents={"checkpoint": self.checkpoint.artifact.digest, **inputs},
                 make=make,
             )
         processes.hear()
+        logits, *others = (
+            torch.from_numpy(np.load(kept / _file_of(number), allow_pickle=False)).float()
+            for number in range(len(forms) + 1)
+        )
         return Lesson(
-            logits=torch.from_numpy(np.load(kept / _LOGITS, allow_pickle=False)),
+            logits=logits,
             weight=self.settings.teacher_weight,
             temperature=self.settings.temperature,
+            forms=[Form(*one) for one in zip(forms, others, strict=True)],
         )
+
+
+def _file_of(number: int) -> str:
+    """The teacher's logits: of the texts themselves (0), or of their forms."""
+    return f"logits-{number}.npy"

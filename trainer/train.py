@@ -260,6 +260,7 @@ def _train(
         if teaching is not None:
             lesson = teaching.ask(
                 learnt,
+                tokenizer,
                 inputs={"dataset": dataset.digest, "intent_names": str(named)},
                 processes=processes,
                 progress=progress,

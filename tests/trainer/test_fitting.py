@@ -14,7 +14,7 @@ from trainer.config import TrainSettings
 from trainer.devices import make_deterministic
 from trainer.errors import TrainingError
 from trainer.examples import Examples
-from trainer.fitting import FitResult, Lesson, fit
+from trainer.fitting import FitResult, Form, Lesson, fit
 from trainer.model import IntentModel, load_encoder
 from trainer.training_state import TrainingStateStore
 
@@ -435,6 +435,28 @@ class TestLesson:
         )
         ids = torch.tensor([[2, 50, 3], [2, 51, 3], [2, 52, 3]])
         assert model(ids, torch.ones_like(ids)).logits.argmax(dim=1).tolist() == [1, 2, 0]
+
+    def test_a_student_learns_texts_that_its_teacher_alone_labels(
+        self, tiny_base_model: Path, settings: TrainSettings
+    ) -> None:
+        # No training text begins with these tokens.
+        others = [[2, 80 + label, *row[2:]] for row, label in zip(*TRAINING[:2], strict=True)]
+        answers = torch.nn.functional.one_hot(torch.tensor(TRAINING.labels), 3) * 8.0
+        form = Form(token_ids=others, logits=answers.roll(1, dims=1))
+        model = fresh(tiny_base_model, settings)
+        fit(
+            model,
+            TRAINING,
+            NOTHING,
+            lesson=Lesson(logits=answers, weight=0.5, temperature=2.0, forms=[form]),
+            padding_id=0,
+            settings=settings,
+            device=CPU,
+            precision="fp32",
+        )
+        ids = torch.tensor([[2, first, 3] for first in (50, 51, 52, 80, 81, 82)])
+        logits = model(ids, torch.ones_like(ids)).logits
+        assert logits.argmax(dim=1).tolist() == [0, 1, 2, 1, 2, 0]
 
     def test_a_teacher_without_weight_changes_nothing(
         self, tiny_base_model: Path, settings: TrainSettings

@@ -85,7 +85,7 @@ def test_what_the_teacher_says_is_computed_once_for_all_students(
     tmp_path: Path,
 ) -> None:
     settings = msgspec.structs.replace(tiny_train_settings, minimum_steps=3)
-    kept = tmp_path / "teacher.logits" / "logits.npy"
+    kept = tmp_path / "teacher.logits" / "logits-0.npy"
     seen = []
     for width in (16, 8):
         other = msgspec.structs.replace(teacher.settings, static_width=width)
@@ -97,7 +97,9 @@ def test_what_the_teacher_says_is_computed_once_for_all_students(
         )
         seen.append(kept.stat().st_ino)
     assert seen[0] == seen[1]
-    # The teacher has learnt these texts.
+    assert sorted(path.name for path in kept.parent.glob("*.npy")) == [
+        f"logits-{number}.npy" for number in range(1 + teacher.settings.scrambled_forms)
+    ]
     model = load_model(teacher.checkpoint)
     assert np.load(kept).shape == (120, model.head.out_features)
 
