@@ -373,7 +373,8 @@ def test(context: Context, *, quick: bool = False, only: str = "") -> None:
     import sys
 
     # No test may reach for a model hub, and none of them needs one.
-    environment = {"HF_HUB_OFFLINE": "1"}
+    # One thread for each: matrices are small, and there are as many processes as processors.
+    environment = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     interpreter = f'"{sys.executable}"'
     python = f"{interpreter} -m"
     typed = "trainer compiler tasks.py edge-runtime/src/edge_runtime"
@@ -383,7 +384,9 @@ def test(context: Context, *, quick: bool = False, only: str = "") -> None:
         ("mypy", f"{python} mypy --no-error-summary {typed} {COMPONENTS_SOURCE}"),
         ("import-linter", f'"{Path(sys.executable).with_name("lint-imports")}"'),
     ]
-    suites = [("pytest, the quick part", '-m "not slow and not terraform"')]
+    # A file stays in one process, because its tests share what is slow to start.
+    shared_out = "-n logical --maxprocesses 4 --dist loadfile"
+    suites = [("pytest, the quick part", f'{shared_out} -m "not slow and not terraform"')]
     if not quick:
         suites.append(("pytest, the slow part", '-m "slow or terraform"'))
     if only:
