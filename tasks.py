@@ -373,8 +373,7 @@ def test(context: Context, *, quick: bool = False, only: str = "") -> None:
     import sys
 
     # No test may reach for a model hub, and none of them needs one.
-    # One thread for each: matrices are small, and there are as many processes as processors.
-    environment = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    environment = {"HF_HUB_OFFLINE": "1"}
     interpreter = f'"{sys.executable}"'
     python = f"{interpreter} -m"
     typed = "trainer compiler tasks.py edge-runtime/src/edge_runtime"
@@ -386,7 +385,8 @@ def test(context: Context, *, quick: bool = False, only: str = "") -> None:
     ]
     # A file stays in one process, because its tests share what is slow to start.
     shared_out = "-n logical --maxprocesses 4 --dist loadfile"
-    suites = [("pytest, the quick part", f'{shared_out} -m "not slow and not terraform"')]
+    quick_part = "pytest, the quick part"
+    suites = [(quick_part, f'{shared_out} -m "not slow and not terraform"')]
     if not quick:
         suites.append(("pytest, the slow part", '-m "slow or terraform"'))
     if only:
@@ -398,7 +398,9 @@ def test(context: Context, *, quick: bool = False, only: str = "") -> None:
         for title, command in steps:
             start = time.monotonic()
             print(f"== {title}", flush=True)
-            done = context.run(command, env=environment, warn=True, pty=False)
+            # Each of those processes has a processor: more threads would only wait for it.
+            threads = {"OMP_NUM_THREADS": "1"} if title == quick_part else {}
+            done = context.run(command, env=environment | threads, warn=True, pty=False)
             print(f"== {title}: {time.monotonic() - start:.0f} s", flush=True)
             if done is None or done.exited:
                 raise SystemExit(1)
