@@ -254,7 +254,8 @@ def test_training_and_evaluation_are_one_recorded_run(
     assert trained["cost"]["method"] == recorded["cost"]["method"]
     assert recorded["test"]["in_scope_accuracy"] == judged["test"]["in_scope_accuracy"]
     assert (recorded["status"], again["cost"]) == ("finished", None)
-    assert sorted(path.name for path in project.iterdir()) == ["build", "c", "e", "edgewise.toml"]
+    made = sorted(path.name for path in project.iterdir())
+    assert made == ["build", "c", "e", "e-report", "edgewise.toml"]
     # Lines of progress, and no word of MLflow or CodeCarbon.
     assert all(line.startswith("  ") for line in captured.err.splitlines())
     runs(Context())
