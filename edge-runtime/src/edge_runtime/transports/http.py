@@ -290,6 +290,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._classify()
 
+    # The base class looks for these names.
     do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = _dispatch  # noqa: N815
 
     def _classify(self) -> None:

@@ -19,7 +19,7 @@ def extend_alarms() -> None:
     describe_all = CloudWatchResponse.describe_alarms
 
     def put_composite_alarm(response: Any) -> ActionResult:
-        rule = response._get_param("AlarmRule")  # noqa: SLF001
+        rule = response._get_param("AlarmRule")
         known = response.cloudwatch_backend.alarms
         for child in _CHILD.findall(rule):
             name = child.rpartition(":alarm:")[2]
@@ -31,7 +31,7 @@ def extend_alarms() -> None:
         return result
 
     def describe_alarms(response: Any) -> ActionResult:
-        kinds = response._get_param("AlarmTypes") or ["MetricAlarm"]  # noqa: SLF001
+        kinds = response._get_param("AlarmTypes") or ["MetricAlarm"]
         # Somebody who names an alarm gets it whatever its kind; AWS wants the kind there too.
         found: dict[str, Any] = describe_all(response).result  # type: ignore[assignment]
         return ActionResult(

@@ -18,8 +18,8 @@ def extend_budgets() -> None:
     create = BudgetsResponse.create_budget
 
     def budget_of(response: Any) -> Any:
-        name = response._get_param("BudgetName")  # noqa: SLF001
-        account = response._get_param("AccountId")  # noqa: SLF001
+        name = response._get_param("BudgetName")
+        account = response._get_param("AccountId")
         found = response.backend.budgets[account].get(name)
         if found is None:
             raise NotFoundException(f"Unable to find budget: {name} - the budget doesn't exist.")
@@ -27,15 +27,15 @@ def extend_budgets() -> None:
 
     def create_budget(response: Any) -> str:
         result = create(response)
-        account = response._get_param("AccountId")  # noqa: SLF001
-        name = response._get_param("Budget")["BudgetName"]  # noqa: SLF001
+        account = response._get_param("AccountId")
+        name = response._get_param("Budget")["BudgetName"]
         arn = f"arn:{response.partition}:budgets::{account}:budget/{name}"
         tag_new(response.backend, arn, _listed(response, "ResourceTags"))
         return result
 
     def update_budget(response: Any) -> str:
-        new = response._get_param("NewBudget")  # noqa: SLF001
-        account = response._get_param("AccountId")  # noqa: SLF001
+        new = response._get_param("NewBudget")
+        account = response._get_param("AccountId")
         old = response.backend.budgets[account].get(new["BudgetName"])
         if old is None:
             raise NotFoundException(
@@ -45,24 +45,24 @@ def extend_budgets() -> None:
         return "{}"
 
     def describe_subscribers_for_notification(response: Any) -> str:
-        wanted = _identity(response._get_param("Notification"))  # noqa: SLF001
+        wanted = _identity(response._get_param("Notification"))
         for notification in budget_of(response).notifications:
             if _identity(notification.details) == wanted:
                 return json.dumps({"Subscribers": notification.subscribers})
         raise NotFoundException("Unable to find notification.")
 
     def list_tags_for_resource(response: Any) -> str:
-        arn = response._get_param("ResourceARN")  # noqa: SLF001
+        arn = response._get_param("ResourceARN")
         kept = tags_of(response.backend).list_tags_for_resource(arn)["Tags"]
         return json.dumps({"ResourceTags": kept})
 
     def tag_resource(response: Any) -> str:
-        arn = response._get_param("ResourceARN")  # noqa: SLF001
+        arn = response._get_param("ResourceARN")
         tags_of(response.backend).tag_resource(arn, _listed(response, "ResourceTags"))
         return "{}"
 
     def untag_resource(response: Any) -> str:
-        arn = response._get_param("ResourceARN")  # noqa: SLF001
+        arn = response._get_param("ResourceARN")
         keys = _listed(response, "ResourceTagKeys")
         tags_of(response.backend).untag_resource_using_names(arn, keys)
         return "{}"
@@ -79,7 +79,7 @@ def extend_budgets() -> None:
 
 
 def _listed(response: Any, name: str) -> list[Any]:
-    return list(response._get_param(name) or [])  # noqa: SLF001
+    return list(response._get_param(name) or [])
 
 
 def _identity(notification: dict[str, Any]) -> tuple[Any, ...]:

@@ -38,7 +38,7 @@ def extend_certificates() -> None:
             valid = False
         if not valid:
             raise InvalidRequestException("The certificate signing request is not valid.")
-        pem = backend._generate_certificate_pem("", request.subject, key=request)  # noqa: SLF001
+        pem = backend._generate_certificate_pem("", request.subject, key=request)
         return backend.register_certificate(
             pem, ca_certificate_pem=None, set_as_active=set_as_active, status="INACTIVE"
         )

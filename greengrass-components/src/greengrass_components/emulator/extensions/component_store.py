@@ -38,16 +38,16 @@ class Conflict(ServiceException):
     """The call does not go with what is there."""
 
     code = "ConflictException"
-    resourceId = ""  # noqa: N815 - the model's name
-    resourceType = ""  # noqa: N815
+    resourceId = ""
+    resourceType = ""
 
 
 class Missing(ServiceException):
     """There is no such thing."""
 
     code = "ResourceNotFoundException"
-    resourceId = ""  # noqa: N815
-    resourceType = ""  # noqa: N815
+    resourceId = ""
+    resourceType = ""
 
 
 class _Artifact(msgspec.Struct, rename="pascal"):

@@ -30,7 +30,7 @@ def extend_iot() -> None:
 
         def create_with_tags(response: Any) -> Any:
             result: Any = create(response)
-            tags = response._get_param("tags") or []  # noqa: SLF001
+            tags = response._get_param("tags") or []
             tag_new(response.iot_backend, result.result[member], tags)
             return result
 
@@ -42,7 +42,7 @@ def extend_iot() -> None:
 
     def create_topic_rule(response: Any) -> ActionResult:
         result = create_rule(response)
-        name = response._get_param("ruleName")  # noqa: SLF001
+        name = response._get_param("ruleName")
         arn = (
             f"arn:{response.partition}:iot:{response.region}:{response.current_account}:rule/{name}"
         )
@@ -53,19 +53,19 @@ def extend_iot() -> None:
         return result
 
     def list_tags_for_resource(response: Any) -> ActionResult:
-        arn = response._get_param("resourceArn")  # noqa: SLF001
+        arn = response._get_param("resourceArn")
         return ActionResult(
             {"tags": tags_of(response.iot_backend).list_tags_for_resource(arn)["Tags"]}
         )
 
     def tag_resource(response: Any) -> ActionResult:
-        arn = response._get_param("resourceArn")  # noqa: SLF001
-        tags_of(response.iot_backend).tag_resource(arn, response._get_param("tags"))  # noqa: SLF001
+        arn = response._get_param("resourceArn")
+        tags_of(response.iot_backend).tag_resource(arn, response._get_param("tags"))
         return ActionResult({})
 
     def untag_resource(response: Any) -> ActionResult:
-        arn = response._get_param("resourceArn")  # noqa: SLF001
-        keys = response._get_param("tagKeys")  # noqa: SLF001
+        arn = response._get_param("resourceArn")
+        keys = response._get_param("tagKeys")
         tags_of(response.iot_backend).untag_resource_using_names(arn, keys)
         return ActionResult({})
 

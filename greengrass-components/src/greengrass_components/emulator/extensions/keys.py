@@ -29,13 +29,13 @@ def _extend_signatures() -> None:
     from moto.kms.responses import KmsResponse
 
     def key_of(response: Any) -> Any:
-        key_id = response._get_param("KeyId")  # noqa: SLF001
-        response._validate_key_id(key_id)  # noqa: SLF001
+        key_id = response._get_param("KeyId")
+        response._validate_key_id(key_id)
         backend = response.kms_backend
         key = backend.describe_key(key_id)
-        backend._KmsBackend__ensure_valid_sign_and_verify_key(key)  # noqa: SLF001
-        algorithm = response._get_param("SigningAlgorithm")  # noqa: SLF001
-        backend._KmsBackend__ensure_valid_signing_algorithm(key, algorithm)  # noqa: SLF001
+        backend._KmsBackend__ensure_valid_sign_and_verify_key(key)
+        algorithm = response._get_param("SigningAlgorithm")
+        backend._KmsBackend__ensure_valid_signing_algorithm(key, algorithm)
         if key.key_state == "PendingDeletion":
             raise JsonRESTError("KMSInvalidStateException", f"{key.arn} is pending deletion.")
         if not key.enabled:
@@ -43,15 +43,15 @@ def _extend_signatures() -> None:
         return key
 
     def sign(response: Any) -> str:
-        key, algorithm = key_of(response), response._get_param("SigningAlgorithm")  # noqa: SLF001
+        key, algorithm = key_of(response), response._get_param("SigningAlgorithm")
         message, rules = _message(response), _rules(response, algorithm)
         signature = key.private_key.private_key.sign(message, *rules)
         return _told(key, algorithm, Signature=base64.b64encode(signature).decode())
 
     def verify(response: Any) -> str:
-        key, algorithm = key_of(response), response._get_param("SigningAlgorithm")  # noqa: SLF001
+        key, algorithm = key_of(response), response._get_param("SigningAlgorithm")
         message, rules = _message(response), _rules(response, algorithm)
-        signature = response._get_param("Signature")  # noqa: SLF001
+        signature = response._get_param("Signature")
         if isinstance(signature, str):
             signature = base64.b64decode(signature)
         try:
@@ -71,7 +71,7 @@ def _told(key: Any, algorithm: str, **result: Any) -> str:
 def _message(response: Any) -> bytes:
     from moto.kms.exceptions import ValidationException
 
-    message = response._get_param("Message")  # noqa: SLF001
+    message = response._get_param("Message")
     content = message.encode() if isinstance(message, str) else bytes(message or b"")
     if not 1 <= len(content) <= _RAW_BYTES:
         raise ValidationException(
@@ -92,7 +92,7 @@ def _rules(response: Any, algorithm: str) -> tuple[Any, ...]:
         algorithm[-3:]
     ]
     chosen = hashed
-    if response._get_param("MessageType") == "DIGEST":  # noqa: SLF001
+    if response._get_param("MessageType") == "DIGEST":
         if len(_message(response)) != hashed.digest_size:
             raise ValidationException(f"Digest is invalid length for algorithm {algorithm}.")
         chosen = Prehashed(hashed)
@@ -111,8 +111,8 @@ def _extend_rotation() -> None:
     enable = KmsResponse.enable_key_rotation
 
     def enable_key_rotation(response: Any) -> str:
-        key_id = response._get_param("KeyId")  # noqa: SLF001
-        response._validate_cmk_id(key_id)  # noqa: SLF001
+        key_id = response._get_param("KeyId")
+        response._validate_cmk_id(key_id)
         key = response.kms_backend.describe_key(key_id)
         if key.key_spec != "SYMMETRIC_DEFAULT":
             raise JsonRESTError(
@@ -120,13 +120,13 @@ def _extend_rotation() -> None:
                 f"{key.arn} key spec is {key.key_spec} which is not valid for EnableKeyRotation.",
             )
         result = enable(response)
-        days = response._get_param("RotationPeriodInDays")  # noqa: SLF001
+        days = response._get_param("RotationPeriodInDays")
         key.edgewise_rotation_days = int(days or _ROTATION_DAYS)
         return result
 
     def get_key_rotation_status(response: Any) -> str:
-        key_id = response._get_param("KeyId")  # noqa: SLF001
-        response._validate_cmk_id(key_id)  # noqa: SLF001
+        key_id = response._get_param("KeyId")
+        response._validate_cmk_id(key_id)
         told: dict[str, Any] = {
             "KeyId": key_id,
             "KeyRotationEnabled": response.kms_backend.get_key_rotation_status(key_id),

@@ -19,7 +19,7 @@ def extend_people() -> None:
     from moto.ssoadmin.responses import SSOAdminResponse
 
     def permission_set(response: Any) -> Any:
-        arn = response._get_param("ResourceArn")  # noqa: SLF001
+        arn = response._get_param("ResourceArn")
         for found in response.ssoadmin_backend.permission_sets:
             if found.permission_set_arn == arn:
                 return found
@@ -30,13 +30,13 @@ def extend_people() -> None:
 
     def tag_resource(response: Any) -> str:
         found = permission_set(response)
-        new = {tag["Key"]: tag["Value"] for tag in response._get_param("Tags")}  # noqa: SLF001
+        new = {tag["Key"]: tag["Value"] for tag in response._get_param("Tags")}
         kept = {tag["Key"]: tag["Value"] for tag in found.tags or []}
         found.tags = [{"Key": key, "Value": value} for key, value in (kept | new).items()]
         return "{}"
 
     def untag_resource(response: Any) -> str:
-        found, keys = permission_set(response), response._get_param("TagKeys")  # noqa: SLF001
+        found, keys = permission_set(response), response._get_param("TagKeys")
         found.tags = [tag for tag in found.tags or [] if tag["Key"] not in keys]
         return "{}"
 
@@ -50,15 +50,15 @@ def extend_people() -> None:
         return json.dumps({"PermissionSetProvisioningStatus": told})
 
     def provision_permission_set(response: Any) -> str:
-        arn = response._get_param("PermissionSetArn")  # noqa: SLF001
+        arn = response._get_param("PermissionSetArn")
         response.ssoadmin_backend.provision_permission_set(
-            instance_arn=response._get_param("InstanceArn"),  # noqa: SLF001
+            instance_arn=response._get_param("InstanceArn"),
             permission_set_arn=arn,
         )
         return status(str(mock_random.uuid4()), arn)
 
     def describe_permission_set_provisioning_status(response: Any) -> str:
-        return status(response._get_param("ProvisionPermissionSetRequestId"), None)  # noqa: SLF001
+        return status(response._get_param("ProvisionPermissionSetRequestId"), None)
 
     for method in (
         list_tags_for_resource,

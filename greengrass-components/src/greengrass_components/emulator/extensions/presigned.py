@@ -20,7 +20,7 @@ def extend_presigned() -> None:
     from moto.s3.exceptions import S3ClientError
     from moto.s3.responses import S3Response
 
-    respond = S3Response._key_response  # noqa: SLF001
+    respond = S3Response._key_response
 
     def respond_in_time(response: Any, request: Any, full_url: str) -> Any:
         try:

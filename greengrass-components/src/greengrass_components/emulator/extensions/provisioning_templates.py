@@ -46,7 +46,7 @@ def _extend_templates() -> None:
     from moto.iot.responses import IoTResponse
 
     def create_provisioning_template(response: Any) -> ActionResult:
-        get = response._get_param  # noqa: SLF001
+        get = response._get_param
         name = get("templateName")
         place = f"{response.region}:{response.current_account}"
         arn = f"arn:{response.partition}:iot:{place}:provisioningtemplate/{name}"
@@ -83,7 +83,7 @@ def _extend_templates() -> None:
         return ActionResult({"templates": listed})
 
     def update_provisioning_template(response: Any) -> ActionResult:
-        found, get = _named(response), response._get_param  # noqa: SLF001
+        found, get = _named(response), response._get_param
         if get("defaultVersionId") is not None:
             found.default = _version(response, found, "defaultVersionId")
         found.description = found.description if get("description") is None else get("description")
@@ -120,7 +120,7 @@ def _extend_versions() -> None:
         body = _body(response)
         found.newest += 1
         found.bodies[found.newest] = body
-        if response._get_param("setAsDefault"):  # noqa: SLF001
+        if response._get_param("setAsDefault"):
             found.default = found.newest
         return ActionResult(
             {
@@ -177,7 +177,7 @@ def _kept(response: Any) -> dict[str, _Template]:
 def _named(response: Any) -> _Template:
     from moto.iot.exceptions import ResourceNotFoundException
 
-    found = _kept(response).get(response._get_param("templateName"))  # noqa: SLF001
+    found = _kept(response).get(response._get_param("templateName"))
     if found is None:
         raise ResourceNotFoundException("Template not found")
     return found
@@ -186,7 +186,7 @@ def _named(response: Any) -> _Template:
 def _version(response: Any, found: _Template, member: str) -> int:
     from moto.iot.exceptions import ResourceNotFoundException
 
-    version = int(response._get_param(member))  # noqa: SLF001
+    version = int(response._get_param(member))
     if version not in found.bodies:
         raise ResourceNotFoundException("Template version not found")
     return version
@@ -205,7 +205,7 @@ def _summary(found: _Template) -> dict[str, Any]:
 def _body(response: Any) -> str:
     from moto.iot.exceptions import InvalidRequestException
 
-    body: str = response._get_param("templateBody")  # noqa: SLF001
+    body: str = response._get_param("templateBody")
     try:
         content = json.loads(body)
     except ValueError:

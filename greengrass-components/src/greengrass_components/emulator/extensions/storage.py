@@ -72,7 +72,7 @@ def _extend_deletions() -> None:
 
     # A deletion disposes of what it removes, and a marker has nothing to dispose of.
     FakeDeleteMarker.dispose = lambda _: None  # type: ignore[attr-defined]
-    delete = S3Response._bucket_response_delete_keys  # noqa: SLF001
+    delete = S3Response._bucket_response_delete_keys
 
     def delete_keys(response: Any, bucket_name: str, authenticated: bool = True) -> Any:
         import xmltodict  # type: ignore[import-untyped]

@@ -27,7 +27,7 @@ def extend_trails() -> None:
 
     def describe_trails(response: Any) -> str:
         found = json.loads(describe_all(response))["trailList"]
-        if wanted := response._get_param("trailNameList"):  # noqa: SLF001
+        if wanted := response._get_param("trailNameList"):
             found = [trail for trail in found if {trail["Name"], trail["TrailARN"]} & {*wanted}]
         return json.dumps({"trailList": found})
 
