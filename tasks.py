@@ -423,6 +423,7 @@ def doctor(_: Context, *, json: bool = False) -> None:
         raise SystemExit(1)
 
 
+benchmarks.namespace.add_task(compiler.commands.benchmark_intent)
 namespace = Collection(
     pipeline,
     test,

@@ -178,6 +178,70 @@ def add(
     )
 
 
+@task(
+    name="intent",
+    help={
+        "data": "utterances, as data.build takes them",
+        "intents": "how many are left out of training, and added one at a time",
+        "examples": "utterances that each is made from",
+        "seed": "which intents, and which utterances",
+        "folder": "where everything is kept; what is up to date there is not made again",
+        "json": "print one JSON object",
+    },
+)
+def benchmark_intent(
+    _: Context,
+    data: str,
+    intents: int = 10,
+    examples: int = 10,
+    seed: int = 1,
+    folder: str = "build/bench/intent",
+    *,
+    json: bool = False,
+) -> None:
+    """Measure what an intent that is added without training costs the others."""
+    from compiler.intent_benchmark import LineSettings, benchmark_addition
+    from trainer.config import DEFAULTS as TRAINER_DEFAULTS
+    from trainer.config import CalibrationSettings, DataSettings, TrainSettings
+
+    with reporting_errors(), showing_progress() as progress:
+        project = Path.cwd()
+        result = benchmark_addition(
+            data,
+            Path(folder),
+            intents=intents,
+            examples=examples,
+            seed=seed,
+            settings=LineSettings(
+                load_settings(
+                    DataSettings, "data", defaults=TRAINER_DEFAULTS, project_folder=project
+                ),
+                load_settings(
+                    TrainSettings, "train", defaults=TRAINER_DEFAULTS, project_folder=project
+                ),
+                load_settings(
+                    CalibrationSettings,
+                    "calibration",
+                    defaults=TRAINER_DEFAULTS,
+                    project_folder=project,
+                ),
+                load_settings(
+                    CompileSettings, "compile", defaults=DEFAULTS, project_folder=project
+                ),
+                load_settings(BundleSettings, "bundle", defaults=DEFAULTS, project_folder=project),
+            ),
+            progress=progress,
+        )
+    if json:
+        print_json(result)
+        return
+    print(
+        f"others {result.others_before:.2%}, down by {result.others_fall.mean:.2%} (at most "
+        f"{max(result.others_fall.values):.2%}); the new intent finds {result.found.mean:.2%} of "
+        f"its own; {result.seconds.median:.2f} s an addition; {len(result.refused)} refused"
+    )
+
+
 compiling = Collection("compile", run)
 bundling = Collection("bundle", make)
 intents = Collection("intent", add)

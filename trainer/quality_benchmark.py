@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from trainer.evaluate import evaluate
 from trainer.teaching import Teaching
 from trainer.train import train
 
-__all__ = ["PROTOCOLS", "QualityResult", "Spread", "benchmark_quality"]
+__all__ = ["PROTOCOLS", "QualityResult", "Spread", "benchmark_quality", "spread_of"]
 
 PROTOCOLS = {"full": 0, "fewshot-5": 5, "fewshot-10": 10}
 """Protocol -> training utterances of each intent; 0 takes all."""
@@ -147,7 +148,7 @@ def benchmark_quality(
             }
         )
     return QualityResult(
-        measures={name: _spread([one[name] for one in found]) for name in found[0]},
+        measures={name: spread_of([one[name] for one in found]) for name in found[0]},
         parameters=parameters,
         seconds=statistics.fmean(seconds),
         protocol=protocol,
@@ -191,7 +192,8 @@ def _draw(whole: Path, folder: Path, *, shots: int, seed: int) -> Path:
     return folder
 
 
-def _spread(values: list[float]) -> Spread:
+def spread_of(values: Sequence[float]) -> Spread:
+    """Mean, deviation and median of one measure over all seeds; at least one value."""
     return Spread(
         mean=statistics.fmean(values),
         sd=statistics.stdev(values) if len(values) > 1 else 0.0,
