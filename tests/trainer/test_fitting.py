@@ -70,11 +70,14 @@ def fitted(
     settings: TrainSettings,
     *,
     validation: Examples = VALIDATION,
+    lesson: Lesson | None = None,
     store: TrainingStateStore | None = None,
     told: Told | None = None,
 ) -> tuple[IntentModel, FitResult]:
     model = fresh(folder, settings)
-    return model, train_on(model, settings, validation=validation, store=store, told=told)
+    return model, train_on(
+        model, settings, validation=validation, lesson=lesson, store=store, told=told
+    )
 
 
 def train_on(
@@ -83,6 +86,7 @@ def train_on(
     *,
     training: Examples = TRAINING,
     validation: Examples = VALIDATION,
+    lesson: Lesson | None = None,
     store: TrainingStateStore | None = None,
     told: Told | None = None,
 ) -> FitResult:
@@ -94,6 +98,7 @@ def train_on(
         settings=settings,
         device=CPU,
         precision="bf16" if settings.precision == "bf16" else "fp32",
+        lesson=lesson,
         store=store,
         save_every_s=0,
         progress=told or Told(),
@@ -422,16 +427,11 @@ class TestLesson:
     ) -> None:
         # The teacher takes each intent for the next one.
         wrong = torch.nn.functional.one_hot((torch.tensor(TRAINING.labels) + 1) % 3, 3) * 8.0
-        model = fresh(tiny_base_model, settings)
-        fit(
-            model,
-            TRAINING,
-            NOTHING,
+        model, _ = fitted(
+            tiny_base_model,
+            settings,
+            validation=NOTHING,
             lesson=Lesson(logits=wrong, weight=1.0, temperature=2.0),
-            padding_id=0,
-            settings=settings,
-            device=CPU,
-            precision="fp32",
         )
         ids = torch.tensor([[2, 50, 3], [2, 51, 3], [2, 52, 3]])
         assert model(ids, torch.ones_like(ids)).logits.argmax(dim=1).tolist() == [1, 2, 0]
@@ -443,16 +443,11 @@ class TestLesson:
         others = [[2, 80 + label, *row[2:]] for row, label in zip(*TRAINING[:2], strict=True)]
         answers = torch.nn.functional.one_hot(torch.tensor(TRAINING.labels), 3) * 8.0
         form = Form(token_ids=others, logits=answers.roll(1, dims=1))
-        model = fresh(tiny_base_model, settings)
-        fit(
-            model,
-            TRAINING,
-            NOTHING,
+        model, _ = fitted(
+            tiny_base_model,
+            settings,
+            validation=NOTHING,
             lesson=Lesson(logits=answers, weight=0.5, temperature=2.0, forms=[form]),
-            padding_id=0,
-            settings=settings,
-            device=CPU,
-            precision="fp32",
         )
         ids = torch.tensor([[2, first, 3] for first in (50, 51, 52, 80, 81, 82)])
         logits = model(ids, torch.ones_like(ids)).logits
@@ -462,15 +457,10 @@ class TestLesson:
         self, tiny_base_model: Path, settings: TrainSettings
     ) -> None:
         alone, _ = fitted(tiny_base_model, settings)
-        model = fresh(tiny_base_model, settings)
-        fit(
-            model,
-            TRAINING,
-            VALIDATION,
+        model, _ = fitted(
+            tiny_base_model,
+            settings,
+            validation=VALIDATION,
             lesson=Lesson(logits=torch.ones(24, 3), weight=0.0, temperature=2.0),
-            padding_id=0,
-            settings=settings,
-            device=CPU,
-            precision="fp32",
         )
         assert equal_weights(alone, model)
