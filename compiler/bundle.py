@@ -13,6 +13,7 @@ import numpy as np
 
 from compiler.compile import CompiledVariant, read_compiled
 from compiler.config import BundleSettings
+from edge_runtime.artifact import check_parents
 from edge_runtime.bundle import Bundle, GoldenSample, open_bundle
 from edge_runtime.errors import BundleError
 from edge_runtime.head import Head, encode_head
@@ -21,11 +22,16 @@ from edge_runtime.manifest import (
     SCHEMA_VERSION,
     Golden,
     Manifest,
-    Quality,
     Variant,
     encode_manifest,
 )
-from edge_runtime.scoring import NEEDED_ARRAYS, Calibration, ScorePart, probabilities
+from edge_runtime.scoring import (
+    ADDITION_ARRAYS,
+    NEEDED_ARRAYS,
+    Calibration,
+    ScorePart,
+    probabilities,
+)
 from edge_runtime.storage import (
     canonical_json,
     file_entries,
@@ -33,13 +39,14 @@ from edge_runtime.storage import (
     replace_folder,
     write_atomically,
 )
+from trainer.calibration_basis import calibration_texts
 from trainer.checkpoint import Checkpoint, read_checkpoint
 from trainer.dataset import Dataset, read_dataset
 from trainer.evaluate import Evaluation, read_evaluation
 
 __all__ = ["BundleResult", "make_bundle"]
 
-_REVISION = 2
+_REVISION = 3
 _GOLDEN = "golden.jsonl"
 _TOKENIZER = "tokenizer.json"
 _HEAD = "head.npz"
@@ -79,17 +86,21 @@ def make_bundle(
         settings: version and self-test.
 
     Raises:
-        ArtifactError: an input is missing or damaged.
+        ArtifactError: an input is missing or damaged, or does not belong to the others.
         StorageError: the folder cannot be written.
     """
     compiled, variants = read_compiled(compiled_folder)
     checkpoint = read_checkpoint(checkpoint_folder)
     dataset = read_dataset(dataset_folder)
-    evaluation = read_evaluation(evaluation_folder)
-    provenance: dict[str, Any] = {
-        "dataset": dataset.digest,
+    evaluation = read_evaluation(evaluation_folder, checkpoint=checkpoint, dataset=dataset)
+    made_of = {
         "checkpoint": checkpoint.artifact.digest,
+        "dataset": dataset.digest,
         "evaluation": evaluation.artifact.digest,
+    }
+    check_parents(compiled, made_of, task="compile")
+    provenance: dict[str, Any] = {
+        **made_of,
         "compiled": compiled.digest,
         "base_model": checkpoint.base_model,
         "train_settings": checkpoint.artifact.document.settings,
@@ -164,20 +175,19 @@ def _variant(compiled: CompiledVariant) -> Variant:
         requires=compiled.requires,
         bytes=compiled.bytes,
         calibration=compiled.calibration,
-        quality=Quality(
-            accuracy=compiled.test.accuracy,
-            changed_answers=compiled.test.changed_answers,
-            max_logit_difference=compiled.test.max_logit_difference,
-        ),
+        quality=compiled.quality,
     )
 
 
 def _slim(head: Head, variants: tuple[CompiledVariant, ...]) -> Head:
-    """Leave out what no variant's score needs: a device pays for every byte."""
+    """Leave out what neither a variant's score nor an added intent needs.
+
+    A device pays for every byte.
+    """
     used = {part.name for variant in variants for part in variant.calibration.score}
     needed = {name for score in used for name in NEEDED_ARRAYS.get(score, ())}
     optional = {name for names in NEEDED_ARRAYS.values() for name in names}
-    return msgspec.structs.replace(head, **dict.fromkeys(optional - needed))
+    return msgspec.structs.replace(head, **dict.fromkeys(optional - needed - ADDITION_ARRAYS))
 
 
 def _golden_samples(
@@ -188,8 +198,12 @@ def _golden_samples(
     evaluation: Evaluation,
     settings: BundleSettings,
 ) -> list[GoldenSample]:
-    """Validation utterances that the reference answers clearly, spread over the intents."""
-    reference = head.logits(evaluation.embeddings["validation"])
+    """Utterances that the reference answers clearly, spread over the intents.
+
+    They are validation's, or the training's where nothing is held out for validation.
+    """
+    texts = calibration_texts(dataset, evaluation.settings).split.texts
+    reference = head.logits(evaluation.embeddings["calibration"])
     plain = Calibration(temperature=1.0, score=(ScorePart(name="max-logit"),), threshold=0.0)
     confidences = probabilities(reference, plain)
     ordered = np.sort(confidences, axis=1)
@@ -198,7 +212,7 @@ def _golden_samples(
     own = {
         variant.name: probabilities(
             head.logits(
-                np.load(compiled_folder / f"{variant.name}.validation.npy", allow_pickle=False)
+                np.load(compiled_folder / f"{variant.name}.calibration.npy", allow_pickle=False)
             ),
             variant.calibration,
         )
@@ -217,7 +231,7 @@ def _golden_samples(
     chosen = [row for _, _, row in sorted(ranked)][: settings.golden_samples]
     return [
         GoldenSample(
-            text=dataset.validation.texts[row],
+            text=texts[row],
             intent=dataset.labels[int(best[row])],
             confidence={
                 variant: round(float(values[row, best[row]]), 6) for variant, values in own.items()

@@ -17,22 +17,23 @@ from edge_runtime.artifact import Artifact, produce_artifact, read_artifact
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.errors import SettingsError
 from edge_runtime.head import Head
-from edge_runtime.manifest import Variant
+from edge_runtime.manifest import Quality, Variant
 from edge_runtime.scoring import Calibration, ScorePart
 from edge_runtime.session import open_session
 from edge_runtime.tokenization import Tokenizer
 from trainer.calibration import Predictions, fit_calibration, predict
+from trainer.calibration_basis import CalibrationTexts, calibration_texts
 from trainer.checkpoint import Checkpoint, load_model, read_checkpoint
 from trainer.config import CalibrationSettings
 from trainer.dataset import Dataset, Split, read_dataset
 from trainer.evaluate import Evaluation, read_evaluation
+from trainer.measures import Measures, measure
 
 __all__ = ["CompiledVariant", "Refused", "compile_checkpoint", "read_compiled"]
 
 KIND = "compiled"
-REVISION = 3
+REVISION = 5
 _CALIBRATION_TEXTS = 500
-_SPLITS = ("validation", "test")
 
 
 class CompiledVariant(msgspec.Struct, frozen=True):
@@ -45,11 +46,24 @@ class CompiledVariant(msgspec.Struct, frozen=True):
     requires: tuple[str, ...]
     bytes: int
     calibration: Calibration
-    """Fitted on this variant's validation embeddings."""
+    """Fitted on this variant's embeddings of ``calibration_texts``."""
     gate: Parity
-    """Against torch on validation: what the gate judged."""
-    test: Parity
-    """Against torch on the test: only reported."""
+    """Against torch on the same texts: what the gate judged."""
+    test: Parity | None
+    """Against torch on the test: only reported. ``None`` without a test."""
+    measures: Measures | None
+    """As an evaluation of the checkpoint gives them, on the test: only reported. ``None`` without
+    a test."""
+
+    @property
+    def quality(self) -> Quality:
+        """What a manifest says of it."""
+        compared = self.test or self.gate
+        return Quality(
+            accuracy=self.test.accuracy if self.test else None,
+            changed_answers=compared.changed_answers,
+            max_logit_difference=compared.max_logit_difference,
+        )
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -60,9 +74,11 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class _Held(NamedTuple):
-    """Held-out utterances with everything that judging needs."""
+    """Utterances with everything that judging needs."""
 
+    texts: CalibrationTexts
     splits: dict[str, Split]
+    """``calibration``, and ``test`` where it has an utterance with an intent."""
     token_ids: dict[str, list[list[int]]]
     head: Head
     settings: CalibrationSettings
@@ -91,13 +107,13 @@ def compile_checkpoint(
     Raises:
         QualityGateError: a required variant fails its gate; nothing is written.
         ExportError: the model cannot be expressed in the format of a required variant.
-        ArtifactError: an input is missing or damaged.
+        ArtifactError: an input is missing or damaged, or does not belong to the others.
         SettingsError: an unknown variant is asked for.
     """
     _check_names(settings)
     checkpoint = read_checkpoint(checkpoint_folder)
     dataset = read_dataset(dataset_folder)
-    evaluation = read_evaluation(evaluation_folder)
+    evaluation = read_evaluation(evaluation_folder, checkpoint=checkpoint, dataset=dataset)
 
     def make(partial: Path) -> dict[str, Any]:
         return _compile(checkpoint, dataset, evaluation, partial, settings, progress)
@@ -136,15 +152,23 @@ def _compile(
     progress: Progress,
 ) -> dict[str, Any]:
     tokenizer = Tokenizer(checkpoint.tokenizer, max_tokens=checkpoint.text.max_tokens)
-    splits: dict[str, Split] = {name: getattr(dataset, name) for name in _SPLITS}
+    texts = calibration_texts(dataset, evaluation.settings)
+    splits = {"calibration": texts.split}
+    if dataset.test.in_scope().texts:
+        splits["test"] = dataset.test
     head = checkpoint.head()
     held = _Held(
+        texts=texts,
         splits=splits,
         token_ids={name: tokenizer.encode_many(split.texts) for name, split in splits.items()},
         head=head,
         settings=evaluation.settings,
         reference=_predictions(
-            evaluation.embeddings, splits["validation"], checkpoint, head, evaluation.settings
+            {name: evaluation.embeddings[name] for name in splits},
+            texts,
+            checkpoint,
+            head,
+            evaluation.settings,
         ),
     )
     every = max(1, len(dataset.train.texts) // _CALIBRATION_TEXTS)
@@ -175,7 +199,7 @@ def _compile(
         reasons = refusals(kind.precision, variant.gate, settings)
         if not reasons:
             kept.append(variant)
-            np.save(folder / f"{name}.validation.npy", embeddings, allow_pickle=False)
+            np.save(folder / f"{name}.calibration.npy", embeddings, allow_pickle=False)
         elif name in settings.required:
             raise QualityGateError(
                 f"variant {name} is refused: {'; '.join(reasons)}; train longer, loosen the "
@@ -194,23 +218,19 @@ def _compile(
     return {
         "variants": kept,
         "refused": refused,
-        "reference_calibration": held.reference["validation"].calibration,
+        "reference_calibration": held.reference["calibration"].calibration,
     }
 
 
 def _predictions(
     embeddings: dict[str, NDArray[np.float32]],
-    validation: Split,
+    texts: CalibrationTexts,
     checkpoint: Checkpoint,
     head: Head,
     settings: CalibrationSettings,
 ) -> dict[str, Predictions]:
     calibration = fit_calibration(
-        embeddings["validation"],
-        validation.intents,
-        checkpoint.labels,
-        head=head,
-        settings=settings,
+        embeddings["calibration"], texts, checkpoint.labels, head=head, settings=settings
     )
     return {
         name: predict(values, head=head, calibration=calibration)
@@ -227,13 +247,14 @@ def _judge(
     progress: Progress,
 ) -> tuple[CompiledVariant, NDArray[np.float32]]:
     embeddings = _embeddings(name, kind, folder, checkpoint, held, progress)
-    own = _predictions(embeddings, held.splits["validation"], checkpoint, held.head, held.settings)
+    own = _predictions(embeddings, held.texts, checkpoint, held.head, held.settings)
     parity = {
         split: compare(
             own[split], held.reference[split], held.splits[split].intents, checkpoint.labels
         )
-        for split in _SPLITS
+        for split in held.splits
     }
+    test = held.splits.get("test")
     variant = CompiledVariant(
         name=name,
         file=kind.file,
@@ -241,11 +262,12 @@ def _judge(
         precision=kind.precision,
         requires=kind.requires,
         bytes=(folder / kind.file).stat().st_size,
-        calibration=own["validation"].calibration,
-        gate=parity["validation"],
-        test=parity["test"],
+        calibration=own["calibration"].calibration,
+        gate=parity["calibration"],
+        test=parity.get("test"),
+        measures=None if test is None else measure(own["test"], test.intents, checkpoint.labels),
     )
-    return variant, embeddings["validation"]
+    return variant, embeddings["calibration"]
 
 
 def _embeddings(
@@ -278,8 +300,6 @@ def _embeddings(
 
 
 def _loadable(name: str, kind: VariantKind) -> Variant:
-    from edge_runtime.manifest import Quality
-
     return Variant(
         name=name,
         file=kind.file,
@@ -290,7 +310,7 @@ def _loadable(name: str, kind: VariantKind) -> Variant:
         calibration=Calibration(
             temperature=1.0, score=(ScorePart(name="max-logit"),), threshold=0.0
         ),
-        quality=Quality(accuracy=0.0, changed_answers=0.0, max_logit_difference=0.0),
+        quality=Quality(accuracy=None, changed_answers=0.0, max_logit_difference=0.0),
     )
 
 

@@ -1,29 +1,38 @@
 """One more intent for a finished bundle, from a few examples and without a gradient step.
 
-The encoder stays as it is. The new intent's row of the head points to the mean of its examples,
-as long as the rows of the others: nearest class mean, which training starts from too (Snell et
-al. 2017, arXiv 1703.05175). A training that knows the intent does better; this is for the time
-until then.
+The encoder stays as it is. The new intent's row of the head is fitted in closed form, so that it
+leaves the other intents their texts; see ``compiler.intent_row``. A training that knows the intent
+does better; this is for the time until then.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.errors import IntentAdditionError
-from edge_runtime.bundle import Bundle, open_bundle, read_bundle_head
-from edge_runtime.classifier import IntentClassifier
-from edge_runtime.errors import SelfTestError
-from edge_runtime.head import Head, encode_head, normalize
-from edge_runtime.manifest import MANIFEST_NAME, Manifest, encode_manifest
+from compiler.errors import IntentAdditionError, NotRecognisedError
+from compiler.intent_golden import View, check_golden, embed_samples, record_golden
+from compiler.intent_request import check_label, next_version
+from compiler.intent_row import Others, Row, describe_others, fit_row, grow
+from edge_runtime.bundle import Bundle, open_bundle, read_bundle_head, read_golden
+from edge_runtime.errors import StorageError
+from edge_runtime.head import Head, encode_head
+from edge_runtime.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    Variant,
+    decode_manifest,
+    encode_manifest,
+)
+from edge_runtime.session import choose_variant
 from edge_runtime.storage import (
     canonical_json,
     file_entry,
@@ -31,11 +40,15 @@ from edge_runtime.storage import (
     replace_folder,
     write_atomically,
 )
-from edge_runtime.text import normalize as normalize_text
+from trainer.calibration import predict
+from trainer.config import DataSettings
 
-__all__ = ["IntentAddition", "add_intent", "read_examples"]
+__all__ = ["IntentAddition", "add_intent"]
 
 _PROVENANCE = "added_intents"
+# How far, in logits, the new intent stays behind the answer to a golden sample: with less, the
+# confidence would differ between processors by more than the self-test allows.
+_GOLDEN_LEAD = 1.0
 
 
 class IntentAddition(msgspec.Struct, frozen=True):
@@ -46,28 +59,17 @@ class IntentAddition(msgspec.Struct, frozen=True):
     examples: int
     """Distinct examples that it was made from."""
     recognised: int
-    """How many of them the new bundle answers with the intent."""
-
-
-def read_examples(path: Path) -> list[str]:
-    """Read examples, one a line; empty lines are passed over, repeated ones dropped.
-
-    Raises:
-        IntentAdditionError: the file cannot be read, or holds no text.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise IntentAdditionError(
-            f"cannot read examples from {path}: {error}; give a UTF-8 file with one example a line",
-            file=path,
-        ) from error
-    found = list(dict.fromkeys(text for line in lines if (text := normalize_text(line))))
-    if not found:
-        raise IntentAdditionError(
-            f"{path} holds no example; write one a line, five or more are better", file=path
-        )
-    return found
+    """How many of them the new bundle answers with the intent: it is the best one, and the
+    score is not below the threshold. Of the first variant that this machine can use."""
+    recognised_unseen: int | None
+    """How many are so answered by a row that was made from the other examples alone: what to
+    expect of new texts. ``None`` with one example."""
+    variants: tuple[str, ...]
+    """Variants that answer every golden sample as before."""
+    untested: tuple[str, ...]
+    """Variants that this machine cannot use."""
+    warning: str
+    """What is wrong with the addition, though it was made; empty when nothing is."""
 
 
 def add_intent(
@@ -76,121 +78,204 @@ def add_intent(
     *,
     intent: str,
     examples: Sequence[str],
+    settings: DataSettings,
+    taken: float,
     version: str | None = None,
 ) -> IntentAddition:
     """Write a bundle with one more intent.
+
+    Files that stay the same are hard links to the old bundle's where the system can make them.
+    Golden samples keep their texts and intents; their confidences are recorded anew, as one more
+    intent takes a little of each.
 
     Args:
         bundle_folder: the bundle to start from; it is not changed.
         folder: the new bundle; what is there is replaced, if it is a bundle.
         intent: the new label.
         examples: texts of it; five or more are better.
-        version: of the new bundle; by default the next minor version.
+        settings: what a label may be.
+        taken: see ``compiler.config.IntentSettings``.
+        version: of the new bundle, above the old one's; by default the next minor version.
 
     Raises:
         BundleError: the bundle is missing or damaged.
-        IntentAdditionError: there is such an intent, no example, or the bundle's own golden
-            samples would get another answer.
+        IntentAdditionError: the name or the version cannot be taken, there is no example, or the
+            bundle fails its self-test here.
+        NotRecognisedError: none of the examples would be recognised.
         UtteranceError: an example is too long.
+        VariantError: this machine can use no variant of the bundle.
         StorageError: the folder cannot be written.
     """
+    check_label(intent, settings)
     bundle = open_bundle(bundle_folder)
-    _check(bundle.manifest, bundle_folder, folder, intent, examples)
-    with IntentClassifier.open(bundle_folder) as classifier:
-        embeddings = np.stack([classifier.embedding(text) for text in examples])
-        variant = classifier.variant.name
-    head = _with_row(read_bundle_head(bundle), embeddings)
-    manifest = _next_manifest(bundle.manifest, intent, examples, version)
-    with own_folder(folder, closing=MANIFEST_NAME) as own:
-        with replace_folder(own) as partial:
-            for name in bundle.manifest.files:
-                if name != manifest.head:
-                    shutil.copyfile(bundle.path / name, partial / name)
-            write_atomically(partial / manifest.head, encode_head(head))
-            files = {**manifest.files, manifest.head: file_entry(partial / manifest.head)}
-            content = encode_manifest(msgspec.structs.replace(manifest, files=files))
-            write_atomically(partial / MANIFEST_NAME, content)
-            recognised = _prove(partial, variant, intent, examples)
-        return IntentAddition(
-            bundle=open_bundle(own), intent=intent, examples=len(examples), recognised=recognised
-        )
-
-
-def _check(
-    manifest: Manifest, source: Path, target: Path, intent: str, examples: Sequence[str]
-) -> None:
-    if intent in manifest.labels:
-        raise IntentAdditionError(
-            f"the bundle has an intent {intent!r} already; train with the examples instead",
-            intent=intent,
-        )
-    if not intent or intent != normalize_text(intent):
-        raise IntentAdditionError(
-            f"{intent!r} is no name for an intent: it is empty, or has spaces around it or "
-            "characters that cannot be seen",
-            intent=intent,
-        )
-    if not examples:
-        raise IntentAdditionError("there is no example; five or more are better", intent=intent)
-    if source.resolve() == target.resolve():
-        raise IntentAdditionError(
-            f"the new bundle cannot take the place of {source}; give another folder", folder=target
-        )
-
-
-def _with_row(head: Head, embeddings: NDArray[np.float32]) -> Head:
-    """Give a head one more row, made from the embeddings of its examples."""
-    mean = normalize(head.prepared(embeddings).mean(axis=0))
-    direction = normalize(normalize(embeddings).mean(axis=0))
-    length = np.linalg.norm(head.weight, axis=1).mean()
-    grown: dict[str, Any] = {
-        "weight": np.vstack([head.weight, mean * length]),
-        "bias": np.append(head.bias, head.bias.mean()),
-    }
-    if head.directions is not None:
-        grown["directions"] = np.vstack([head.directions, direction])
-    if head.whitening is not None and head.whitened_means is not None:
-        row = head.prepared(embeddings).mean(axis=0) @ head.whitening
-        grown["whitened_means"] = np.vstack([head.whitened_means, row])
-    if head.neighbours is not None:
-        grown["neighbours"] = np.vstack([head.neighbours, normalize(embeddings)])
-    return msgspec.structs.replace(
-        head, **{name: array.astype(np.float32) for name, array in grown.items()}
+    _check(bundle, folder, intent, examples)
+    version = next_version(bundle.manifest.version, version)
+    choose_variant(bundle.manifest)
+    head = _fittable_head(bundle)
+    samples = read_golden(bundle)
+    views = embed_samples(bundle, head, examples, samples)
+    check_golden(bundle, head, views, samples)
+    others = describe_others(head, views[0].variant.calibration.score)
+    row = _fit(others, views, views[0].examples, taken)
+    grown = grow(head, views[0].examples, row)
+    answers = _answers(grown, views[0].variant, views[0].examples)
+    recognised = answers.count(head.labels)
+    if not recognised:
+        raise NotRecognisedError(_none_recognised(intent, answers, bundle.manifest), intent=intent)
+    unseen = _recognised_unseen(others, views, taken)
+    untested = tuple(
+        variant.name
+        for variant in bundle.manifest.variants
+        if all(variant.name != view.variant.name for view in views)
     )
-
-
-def _next_manifest(
-    manifest: Manifest, intent: str, examples: Sequence[str], version: str | None
-) -> Manifest:
-    if version is None:
-        major, minor, _ = manifest.version.partition("-")[0].split(".")
-        version = f"{major}.{int(minor) + 1}.0"
     addition = {
         "intent": intent,
         "examples": len(examples),
         "examples_sha256": hashlib.sha256(canonical_json(list(examples))).hexdigest(),
-        "bundle": manifest.digest,
+        "bundle": bundle.manifest.digest,
+        "taken": taken,
+        "golden_confidences": "recorded anew",
+        "untested": list(untested),
     }
-    earlier = manifest.provenance.get(_PROVENANCE, [])
+    written = _write(
+        bundle,
+        folder,
+        _next_manifest(bundle.manifest, intent, version, addition),
+        head=encode_head(grown),
+        golden=record_golden(samples, head, grown, views),
+    )
+    return IntentAddition(
+        bundle=written,
+        intent=intent,
+        examples=len(examples),
+        recognised=recognised,
+        recognised_unseen=unseen,
+        variants=tuple(view.variant.name for view in views),
+        untested=untested,
+        warning=_warning(intent, len(examples), recognised, unseen),
+    )
+
+
+def _check(bundle: Bundle, target: Path, intent: str, examples: Sequence[str]) -> None:
+    if intent in bundle.manifest.labels:
+        raise IntentAdditionError(
+            f"the bundle has an intent {intent!r} already; train with the examples instead",
+            intent=intent,
+        )
+    if not examples:
+        raise IntentAdditionError("there is no example; five or more are better", intent=intent)
+    if bundle.path.resolve() == target.resolve():
+        raise IntentAdditionError(
+            f"the new bundle cannot take the place of {bundle.path}; give another folder",
+            folder=target,
+        )
+
+
+def _fittable_head(bundle: Bundle) -> Head:
+    head = read_bundle_head(bundle)
+    if head.whitening is None or head.whitened_means is None:
+        raise IntentAdditionError(
+            f"{bundle.path} keeps too little of its training texts to guard its intents: its head "
+            "has no whitening; make the bundle again with bundle.make",
+            file=bundle.manifest.head,
+        )
+    return head
+
+
+def _fit(others: Others, views: Sequence[View], examples: NDArray[np.float32], taken: float) -> Row:
+    """Fit a row, and lower its bias until no golden sample gets another answer."""
+    row = fit_row(others, examples, taken=taken)
+    head = others.head
+    limits = []
+    for view in views:
+        room = head.logits(view.golden).max(axis=1) - head.prepared(view.golden) @ row.weight
+        limits += [float(one) - _GOLDEN_LEAD for one in room]
+    return row._replace(bias=min([row.bias, *limits]))
+
+
+def _answers(head: Head, variant: Variant, embeddings: NDArray[np.float32]) -> list[int]:
+    found = predict(embeddings, head=head, calibration=variant.calibration).answers()
+    return [int(number) for number in found]
+
+
+def _recognised_unseen(others: Others, views: Sequence[View], taken: float) -> int | None:
+    view = views[0]
+    if len(view.examples) == 1:
+        return None
+    count = 0
+    for number in range(len(view.examples)):
+        rest = np.delete(view.examples, number, axis=0)
+        grown = grow(others.head, rest, _fit(others, views, rest, taken))
+        (answer,) = _answers(grown, view.variant, view.examples[number : number + 1])
+        count += answer == others.head.labels
+    return count
+
+
+def _none_recognised(intent: str, answers: Sequence[int], manifest: Manifest) -> str:
+    ((number, count),) = Counter(answers).most_common(1)
+    instead = "out of scope" if number < 0 else manifest.labels[number]
+    return (
+        f"none of {len(answers)} examples would be answered with {intent!r} when the other intents "
+        f"keep their texts: {count} would be answered {instead}; give other examples, allow "
+        "more with --taken, or train with them"
+    )
+
+
+def _warning(intent: str, examples: int, recognised: int, unseen: int | None) -> str:
+    if 2 * min(recognised, recognised if unseen is None else unseen) >= examples:
+        return ""
+    told = "" if unseen is None else f", {unseen} when it is made from the others alone"
+    return (
+        f"the bundle recognises {recognised} of {examples} examples of {intent!r}{told}: they lie "
+        "close to other intents, which come first; train with them as soon as you can"
+    )
+
+
+def _next_manifest(
+    manifest: Manifest, intent: str, version: str, addition: dict[str, object]
+) -> Manifest:
+    # Without "inputs" bundle.make sees that this is not what it would make.
+    provenance = {name: value for name, value in manifest.provenance.items() if name != "inputs"}
     return msgspec.structs.replace(
         manifest,
         version=version,
         labels=(*manifest.labels, intent),
-        provenance={**manifest.provenance, _PROVENANCE: [*earlier, addition]},
+        provenance={
+            "quality_of": manifest.digest,
+            **provenance,
+            _PROVENANCE: [*manifest.provenance.get(_PROVENANCE, []), addition],
+        },
     )
 
 
-def _prove(folder: Path, variant: str, intent: str, examples: Sequence[str]) -> int:
-    """Count the examples that are recognised; refuse a bundle that fails its self-test."""
-    with IntentClassifier.open(folder, variant=variant) as classifier:
-        try:
-            classifier.self_test()
-        except SelfTestError as error:
-            raise IntentAdditionError(
-                f"with the intent {intent!r} the bundle would answer {error.data['text']!r} in "
-                "another way than before: its examples are too close to another intent; give "
-                "others, or train with them",
-                intent=intent,
-                text=error.data["text"],
-            ) from error
-        return sum(classifier.classify(text).candidates[0].intent == intent for text in examples)
+def _write(
+    bundle: Bundle, folder: Path, manifest: Manifest, *, head: bytes, golden: bytes
+) -> Bundle:
+    changed = {manifest.head: head, manifest.golden.file: golden}
+    try:
+        with (
+            own_folder(folder, closing=MANIFEST_NAME) as own,
+            replace_folder(own) as partial,
+        ):
+            for name in manifest.files:
+                if name in changed:
+                    write_atomically(partial / name, changed[name])
+                else:
+                    _link(bundle.path / name, partial / name)
+            # What is linked has just been verified: its hashes are known.
+            files = manifest.files | {name: file_entry(partial / name) for name in changed}
+            content = encode_manifest(msgspec.structs.replace(manifest, files=files))
+            write_atomically(partial / MANIFEST_NAME, content)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {folder}: {error.strerror or error}; choose another folder", path=folder
+        ) from error
+    return Bundle(path=own, manifest=decode_manifest(content))
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another file system, or one without such links
+        shutil.copyfile(source, target)

@@ -8,56 +8,84 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from compiler.bundle import make_bundle
-from compiler.compile import compile_checkpoint
-from compiler.config import BundleSettings, CompileSettings
-from compiler.errors import IntentAdditionError
+from compiler.config import IntentSettings, LineSettings
+from compiler.errors import NotRecognisedError
 from compiler.intent_addition import add_intent
+from compiler.line import build_line
 from edge_runtime.artifact import produce_artifact
+from edge_runtime.bundle import open_bundle, read_bundle_head
 from edge_runtime.classifier import IntentClassifier
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.errors import SettingsError
-from trainer.config import CalibrationSettings, DataSettings, TrainSettings
+from edge_runtime.session import choose_variant
+from trainer.calibration import predict
 from trainer.dataset import Dataset, Split, build_dataset, read_dataset, write_dataset
-from trainer.evaluate import evaluate
+from trainer.held_out import require_test
 from trainer.quality_benchmark import Spread, spread_of
-from trainer.train import train
 
-__all__ = ["AdditionResult", "LineSettings", "benchmark_addition"]
+__all__ = ["AdditionResult", "Answered", "benchmark_addition"]
 
 _KIND = "dataset"
 _REVISION = 1
 _NAME = "benchmark"
 
 
-class LineSettings(NamedTuple):
-    """The settings of every stage up to the bundle."""
+class _Embedded(NamedTuple):
+    """A split as one variant sees it."""
 
-    data: DataSettings
-    train: TrainSettings
-    calibration: CalibrationSettings
-    compile: CompileSettings
-    bundle: BundleSettings
+    variant: str
+    rows: NDArray[np.float32]
+    intents: list[str | None]
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """How utterances of some intents are answered; shares of them, 0 to 1."""
+
+    accuracy: float
+    """Whose best intent is right, whatever the threshold."""
+    answered: float
+    """That a device answers rightly: the best intent is right, and not below the threshold."""
+    rejected: float
+    """That are called out of scope."""
 
 
 class AdditionResult(msgspec.Struct, frozen=True):
-    """What ``bench.intent`` prints. Accuracies are of the best intent, on the test."""
+    """What ``bench.intent`` prints; measured on the test, with the first variant."""
 
-    others_before: float
-    """Accuracy of the intents that were trained, before one was added."""
+    before: Answered
+    """The intents that were trained, before one was added."""
     others_fall: Spread
-    """How much of it each added intent takes."""
+    """How much of their accuracy each added intent takes."""
+    others_answered_fall: Spread
+    """How much of their right answers, the threshold counted."""
+    others_rejected: Spread
+    """Their share that is called out of scope with each added intent."""
     found: Spread
-    """Share of an added intent's own test utterances that it gets."""
+    """Share of an intent's own test utterances that are answered with it, the threshold counted;
+    0 for a refused one."""
+    found_best: Spread
+    """Share of them whose best intent it is, whatever the threshold; 0 for a refused one."""
+    found_rejected: Spread
+    """Share of an added intent's own utterances that are called out of scope."""
     seconds: Spread
     """Wall time of each addition."""
     intents: tuple[str, ...]
     """Added one at a time, in this order."""
     refused: tuple[str, ...]
-    """Intents whose addition would have changed a golden sample's answer."""
+    """Intents that could not be added: none of their examples would have been recognised."""
+    warned: tuple[str, ...]
+    """Intents that were added with a warning: few of their examples are recognised."""
     examples: int
     """Utterances that each was made from."""
+    seed: int
+    """Of which intents and which utterances."""
+    data: str
+    """SHA-256 of the dataset, all intents in it."""
+    settings: dict[str, Any]
+    """Of data, training, calibration, compiling, the bundle and the addition."""
 
 
 def benchmark_addition(
@@ -68,6 +96,7 @@ def benchmark_addition(
     examples: int,
     seed: int,
     settings: LineSettings,
+    of_intent: IntentSettings,
     progress: Progress = no_progress,
 ) -> AdditionResult:
     """Train without some intents, then add each of them to the bundle, one at a time.
@@ -81,10 +110,11 @@ def benchmark_addition(
         examples: training utterances of each that the addition is given.
         seed: of which intents and which utterances.
         settings: of every stage.
+        of_intent: how each is added.
         progress: told each step.
 
     Raises:
-        SettingsError: there are too few intents, or utterances of one.
+        SettingsError: there are too few intents, or utterances of one for training or the test.
         EdgeError: see the stages.
     """
     build_dataset(location, folder / "whole", settings=settings.data, progress=progress)
@@ -96,35 +126,61 @@ def benchmark_addition(
         )
     chance = random.Random(seed)  # noqa: S311 - which intents are left out, no secret
     added = chance.sample(whole.labels, intents)
+    require_test(whole, intents=added)
+    require_test(_left_of(whole, frozenset(added)))
     given = {intent: _draw(whole.train, intent, examples, chance) for intent in added}
     bundle = _make_bundle(whole, frozenset(added), folder, settings, progress)
-    others = _rows(whole.test, frozenset(whole.labels) - frozenset(added))
-    before = _accuracy(bundle, others)
-    falls, found, seconds, refused = [], [], [], []
+    rest = frozenset(whole.labels) - frozenset(added)
+    embedded = _embed(bundle, whole.test)
+    before = _judge(bundle, embedded, rest)
+    after: list[Answered] = []
+    own: list[Answered] = []
+    seconds, refused, warned = [], [], []
     for number, intent in enumerate(added, start=1):
         start = time.monotonic()
         try:
-            add_intent(bundle, folder / "added", intent=intent, examples=given[intent])
-        except IntentAdditionError:
+            addition = add_intent(
+                bundle,
+                folder / "added",
+                intent=intent,
+                examples=given[intent],
+                settings=settings.data,
+                taken=of_intent.taken,
+            )
+        except NotRecognisedError:
             refused.append(intent)
             continue
         seconds.append(time.monotonic() - start)
-        falls.append(before - _accuracy(folder / "added", others))
-        found.append(_accuracy(folder / "added", _rows(whole.test, frozenset([intent]))))
+        if addition.warning:
+            warned.append(intent)
+        after.append(_judge(folder / "added", embedded, rest))
+        own.append(_judge(folder / "added", embedded, frozenset([intent])))
         progress("adding", number, intents, intent)
-    if not falls:
+    if not after:
         raise SettingsError(
-            f"none of {intents} intents could be added: each would change a golden sample's "
-            "answer; give more --examples"
+            f"none of {intents} intents could be added: each lies within the others; give more "
+            "--examples"
         )
+    nothing = [0.0] * len(refused)
     return AdditionResult(
-        others_before=before,
-        others_fall=spread_of(falls),
-        found=spread_of(found),
+        before=before,
+        others_fall=spread_of([before.accuracy - one.accuracy for one in after]),
+        others_answered_fall=spread_of([before.answered - one.answered for one in after]),
+        others_rejected=spread_of([one.rejected for one in after]),
+        found=spread_of([one.answered for one in own] + nothing),
+        found_best=spread_of([one.accuracy for one in own] + nothing),
+        found_rejected=spread_of([one.rejected for one in own]),
         seconds=spread_of(seconds),
         intents=tuple(added),
         refused=tuple(refused),
+        warned=tuple(warned),
         examples=examples,
+        seed=seed,
+        data=whole.digest,
+        settings={
+            **{name: msgspec.to_builtins(one) for name, one in settings._asdict().items()},
+            "intent": msgspec.to_builtins(of_intent),
+        },
     )
 
 
@@ -146,6 +202,16 @@ def _without(split: Split, intents: frozenset[str]) -> Split:
     return split.rows([row for row, intent in enumerate(split.intents) if intent not in intents])
 
 
+def _left_of(whole: Dataset, left_out: frozenset[str]) -> Dataset:
+    return msgspec.structs.replace(
+        whole,
+        labels=tuple(label for label in whole.labels if label not in left_out),
+        train=_without(whole.train, left_out),
+        validation=_without(whole.validation, left_out),
+        test=_without(whole.test, left_out),
+    )
+
+
 def _make_bundle(
     whole: Dataset,
     left_out: frozenset[str],
@@ -156,13 +222,7 @@ def _make_bundle(
     dataset = folder / "dataset"
 
     def make(partial: Path) -> dict[str, Any]:
-        kept = msgspec.structs.replace(
-            whole,
-            labels=tuple(label for label in whole.labels if label not in left_out),
-            train=_without(whole.train, left_out),
-            validation=_without(whole.validation, left_out),
-            test=_without(whole.test, left_out),
-        )
+        kept = _left_of(whole, left_out)
         write_dataset(kept, partial)
         return {"intents": len(kept.labels), "train": len(kept.train.texts)}
 
@@ -174,24 +234,29 @@ def _make_bundle(
         parents={"dataset": whole.digest},
         make=make,
     )
-    checkpoint, evaluation = folder / "checkpoint", folder / "evaluation"
-    compiled, bundle = folder / "compiled", folder / "bundle"
-    train(dataset, checkpoint, settings=settings.train, progress=progress)
-    evaluate(checkpoint, dataset, evaluation, settings=settings.calibration, progress=progress)
-    compile_checkpoint(
-        checkpoint, dataset, evaluation, compiled, settings=settings.compile, progress=progress
-    )
-    make_bundle(
-        compiled, checkpoint, dataset, evaluation, bundle, name=_NAME, settings=settings.bundle
-    )
-    return bundle
+    line = build_line(dataset, folder, name=_NAME, settings=settings, progress=progress)
+    return line.bundled.bundle.path
 
 
-def _accuracy(bundle: Path, split: Split) -> float:
+def _embed(bundle: Path, split: Split) -> _Embedded:
+    # An addition leaves the encoder as it is: one look at every text is enough.
     with IntentClassifier.open(bundle) as classifier:
-        answers = classifier.classify_many(split.texts)
-    right = sum(
-        answer.candidates[0].intent == intent
-        for answer, intent in zip(answers, split.intents, strict=True)
+        rows = np.stack([classifier.embedding(text) for text in split.texts])
+        return _Embedded(classifier.variant.name, rows, split.intents)
+
+
+def _judge(folder: Path, embedded: _Embedded, intents: frozenset[str]) -> Answered:
+    bundle = open_bundle(folder)
+    labels = bundle.manifest.labels
+    variant = choose_variant(bundle.manifest, embedded.variant)
+    wanted = [row for row, intent in enumerate(embedded.intents) if intent in intents]
+    found = predict(
+        embedded.rows[wanted], head=read_bundle_head(bundle), calibration=variant.calibration
     )
-    return right / len(split.texts)
+    truth = np.array([labels.index(str(embedded.intents[row])) for row in wanted])
+    answers = found.answers()
+    return Answered(
+        accuracy=float((found.logits.argmax(axis=1) == truth).mean()),
+        answered=float((answers == truth).mean()),
+        rejected=float((answers < 0).mean()),
+    )

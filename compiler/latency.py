@@ -22,10 +22,11 @@ __all__ = ["measure_latency"]
 
 KIND = "latency"
 REVISION = 1
+REPEATS = 20
 
 
 def measure_latency(
-    bundle: Bundle, folder: Path, *, repeats: int, progress: Progress = no_progress
+    bundle: Bundle, folder: Path, *, repeats: int = REPEATS, progress: Progress = no_progress
 ) -> Artifact:
     """Measure every variant with one thread at batch size 1.
 

@@ -41,6 +41,7 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct], Path], ...] = (
     ("check", trainer_config.CheckSettings, trainer_config.DEFAULTS),
     ("compile", compiler_config.CompileSettings, compiler_config.DEFAULTS),
     ("bundle", compiler_config.BundleSettings, compiler_config.DEFAULTS),
+    ("intent", compiler_config.IntentSettings, compiler_config.DEFAULTS),
     ("component", components_config.ComponentSettings, components_config.DEFAULTS),
     ("deploy", DeploySettings, components_config.DEFAULTS),
     ("cost", CostSettings, components_config.DEFAULTS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from edge_runtime.settings import load_settings
+from edge_runtime.storage import canonical_json
 from trainer.config import DEFAULTS as TRAINER_DEFAULTS
 from trainer.config import CalibrationSettings, DataSettings, TrainSettings
 
@@ -118,6 +120,8 @@ def tiny_train_settings(tiny_base_model: Path) -> TrainSettings:
         flags={
             "base_model": str(tiny_base_model),
             "minimum_steps": 60,
+            # A base model of random numbers knows nothing that is worth keeping.
+            "initial_share": 0.0,
             "threads": 1,
             "device": "cpu",
         },
@@ -155,3 +159,28 @@ def tiny_line(
     train(line.dataset, line.checkpoint, settings=tiny_train_settings)
     evaluate(line.checkpoint, line.dataset, line.evaluation, settings=calibration_settings)
     return line
+
+
+@pytest.fixture
+def made_of_another(tmp_path: Path) -> Callable[[Path, str], Path]:
+    """Copy a stage's folder, and let its document name another input than it was made of."""
+
+    def copy(folder: Path, parent: str) -> Path:
+        stray = tmp_path / f"{folder.name}-of-another-{parent}"
+        shutil.copytree(folder, stray)
+        (path,) = (found for found in stray.glob("*.json") if b'"parents"' in found.read_bytes())
+        document = json.loads(path.read_bytes())
+        document["parents"][parent] = "0" * 64
+        path.write_bytes(canonical_json(document))
+        return stray
+
+    return copy
+
+
+@pytest.fixture
+def few_utterances(tmp_path: Path) -> Path:
+    """A CSV of two intents with three texts each: nothing of it is held out."""
+    path = tmp_path / "few.csv"
+    rows = (f"{what} {number},{what}\n" for what in ("lamp", "song") for number in range(3))
+    path.write_text("text,intent\n" + "".join(rows), encoding="utf-8")
+    return path

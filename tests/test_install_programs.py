@@ -68,7 +68,7 @@ def test_a_failure_is_told_and_does_no_harm(programs: Path) -> None:
     put(programs, "apt-get", "echo 'E: no network' >&2", "exit 100")
     assert run(programs) == (
         "not installed: chromium, chromium-driver: apt-get update failed: E: no network; "
-        "the tests that need them are skipped\n"
+        "the tests that need them cannot run\n"
     )
 
 

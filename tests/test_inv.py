@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import random
+import runpy
 import shutil
 import signal
 import subprocess
@@ -210,6 +211,20 @@ def test_an_old_python_gets_one_sentence(checkout: Checkout) -> None:
     assert done.stderr.startswith("error: Python 3.11 or newer is needed")
     assert len(done.stderr.splitlines()) == 1
     assert not (checkout.root / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        ([], []),
+        (["--help"], ["--help"]),
+        (["bench.training", "--help"], ["--help", "bench.training"]),
+        (["intent.add", "lights", "-h"], ["--help", "intent.add"]),
+        (["train", "data.csv"], ["train", "data.csv"]),
+    ],
+)
+def test_help_may_be_asked_for_after_a_task(words: list[str], asked: list[str]) -> None:
+    assert runpy.run_path(str(ROOT / "inv"))["in_order"](words) == asked
 
 
 def test_an_old_python_can_at_least_read_it() -> None:

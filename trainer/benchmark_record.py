@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,21 @@ import msgspec
 
 from edge_runtime.errors import StorageError
 from edge_runtime.storage import JSON_ERRORS, canonical_json, write_atomically
-from trainer.tracking.provenance import code_version, library_versions
+from trainer.measured_process import usable_processors
+from trainer.tracking.provenance import PACKAGES, code_version, library_versions
 
-__all__ = ["BenchmarkRecord", "Machine", "describe_machine", "read_record", "write_record"]
+__all__ = [
+    "BenchmarkRecord",
+    "Machine",
+    "describe_machine",
+    "inv_command",
+    "read_record",
+    "write_record",
+]
+
+_INV = "./inv"
+# What a result depends on besides the libraries of a training.
+_LIBRARIES = ("onnxruntime", "llama-cpp-python", "polars", "great-expectations", "scikit-learn")
 
 
 class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,7 +50,7 @@ class BenchmarkRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data_set: str
     """The data set's name, such as ``CLINC150``."""
     model: str
-    """What was trained, in words."""
+    """What was measured, in words."""
     command: str
     """The task that gave it, with names of files in place of whole paths."""
     machine: Machine
@@ -46,9 +59,32 @@ class BenchmarkRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     commit: str | None
     """The git commit; ``None`` outside of a checkout."""
     dirty: bool | None
-    """Whether the trainer's files differed from it."""
+    """Whether files of the packages that were measured differed from it."""
     result: dict[str, Any]
     """What the task prints with ``--json``."""
+
+    @property
+    def task(self) -> str:
+        """The task that gave it, such as ``bench.quality``."""
+        return (self.command.removeprefix(_INV).split() or [""])[0]
+
+
+def inv_command(task: str, **flags: str | float | Path | None) -> str:
+    """Spell the call of a task, for a record.
+
+    Args:
+        task: its name, such as ``bench.data``.
+        flags: by name, in order; ``None`` was not given, ``True`` has no value. Of a path its name
+            alone is told: where files lie on a machine means nothing elsewhere.
+    """
+    words = [_INV, task]
+    for name, value in flags.items():
+        if value is None or value is False:
+            continue
+        words.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            words.append(shlex.quote(value.name if isinstance(value, Path) else str(value)))
+    return " ".join(words)
 
 
 def describe_machine() -> Machine:
@@ -58,7 +94,7 @@ def describe_machine() -> Machine:
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if os.name == "posix" else 0
     return Machine(
         processor=_processor(),
-        cores=len(os.sched_getaffinity(0)) if os.name == "posix" else os.cpu_count() or 1,
+        cores=usable_processors(),
         memory_gib=round(pages / 2**30, 1),
         gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         system=f"{platform.system()} {platform.machine()}",
@@ -66,7 +102,13 @@ def describe_machine() -> Machine:
 
 
 def write_record(
-    path: Path, result: msgspec.Struct, *, data_set: str, model: str, command: str
+    path: Path,
+    result: msgspec.Struct,
+    *,
+    data_set: str,
+    model: str,
+    command: str,
+    packages: tuple[Path, ...] = (),
 ) -> BenchmarkRecord:
     """Write a result with everything that it takes to understand it.
 
@@ -74,19 +116,20 @@ def write_record(
         path: the JSON file, replaced when it is there.
         result: what the task prints with ``--json``.
         data_set: the data set's name.
-        model: what was trained, in words.
-        command: the task and its flags.
+        model: what was measured, in words.
+        command: the task and its flags, see ``inv_command``.
+        packages: folders of packages that were measured besides the trainer's and the runtime's.
 
     Raises:
         StorageError: the file cannot be written.
     """
-    code = code_version()
+    code = code_version(*PACKAGES, *packages)
     record = BenchmarkRecord(
         data_set=data_set,
         model=model,
         command=command,
         machine=describe_machine(),
-        versions=library_versions(),
+        versions=library_versions(*_LIBRARIES),
         commit=code.commit,
         dirty=code.dirty,
         result=msgspec.json.decode(msgspec.json.encode(result)),

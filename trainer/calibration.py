@@ -1,11 +1,12 @@
-"""Temperature, out-of-scope score and threshold, fitted on validation for one form of a model."""
+"""Temperature, out-of-scope score and threshold, fitted for one form of a model.
+
+They are fitted on validation. What validation is too small to tell comes from the settings.
+"""
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import msgspec
 import numpy as np
@@ -19,28 +20,30 @@ from edge_runtime.scoring import (
     in_scope_scores,
     score_values,
 )
+from trainer.calibration_basis import CalibrationTexts
 from trainer.config import CalibrationSettings
 
 __all__ = [
+    "PRIOR_TEMPERATURE",
+    "PRIOR_WEIGHT",
     "Predictions",
-    "ThresholdBasis",
     "fit_balanced_threshold",
     "fit_calibration",
     "fit_temperature",
     "fit_threshold",
     "predict",
-    "threshold_basis",
 ]
 
-logger = logging.getLogger(__name__)
-
 _TEMPERATURE_BOUNDS = (0.05, 20.0)
+# Where a temperature is believed to be before it is fitted: between those of models of 5 and of 100
+# examples an intent, trained without train.contrast. And what that belief weighs, in utterances: so
+# much does the likelihood of others have to say against it.
+# See docs/decisions/0012-evaluation-and-gates.md.
+PRIOR_TEMPERATURE = 0.65
+PRIOR_WEIGHT = 10.0
 _OUT_OF_SCOPE = -1
 # How far a threshold that rejects nothing lies below the lowest score.
 _MARGIN = 1e-3
-
-ThresholdBasis = Literal["in-scope", "out-of-scope", "default"]
-"""What a threshold was fitted on: in-scope utterances alone, both kinds, or nothing."""
 
 
 class Predictions(msgspec.Struct, frozen=True):
@@ -73,41 +76,36 @@ def predict(
 
 def fit_calibration(
     embeddings: NDArray[np.float32],
-    intents: Sequence[str | None],
+    texts: CalibrationTexts,
     labels: Sequence[str],
     *,
     head: Head,
     settings: CalibrationSettings,
 ) -> Calibration:
-    """Fit everything on validation embeddings.
+    """Fit everything on the embeddings of validation.
 
     The temperature and the parts of the score are fitted on in-scope rows alone. The threshold
     looks at out-of-scope rows too where there are enough of them. With too few in-scope rows for
-    the wanted share of rejections it is the settings' default, and a warning says so.
+    the wanted share of rejections it is the settings' default. Without any the score is the
+    largest logit, in units of its mean over training utterances, and everything else the
+    settings' default. ``warn_of_basis`` says so.
 
     Args:
         embeddings: of one form of the model, shape (utterances, hidden).
-        intents: the right intent of each utterance; ``None`` is out of scope.
+        texts: whose embeddings they are, see ``calibration_texts``.
         labels: names in the order of the logits.
         head: the model's head.
         settings: which scores, and how many in-scope utterances may be rejected.
     """
-    numbers = {label: number for number, label in enumerate(labels)}
-    is_in_scope = np.array([intent is not None for intent in intents], dtype=bool)
-    truth = np.array([numbers[intent] for intent in intents if intent is not None])
+    is_in_scope, truth = texts.split.truth(labels)
     in_scope = embeddings[is_in_scope]
     logits = head.logits(in_scope)
+    if not texts.held_out:
+        return _default_calibration(logits, settings)
     parts = tuple(_part(name, in_scope, logits, head) for name in settings.scores)
     scores = in_scope_scores(in_scope, logits, head=head, parts=parts)
-    basis = threshold_basis(intents, settings)
+    basis = texts.basis(settings)
     if basis == "default":
-        logger.warning(
-            "%d in-scope validation utterances are too few to fit an out-of-scope threshold "
-            "(at least %d would be needed); it is set to calibration.default_threshold, %g",
-            len(scores),
-            _enough(settings),
-            settings.default_threshold,
-        )
         threshold = settings.default_threshold
     elif basis == "out-of-scope":
         outside = embeddings[~is_in_scope]
@@ -119,28 +117,22 @@ def fit_calibration(
         )
     else:
         threshold = fit_threshold(scores, in_scope_rejections=settings.in_scope_rejections)
-    return Calibration(temperature=fit_temperature(logits, truth), score=parts, threshold=threshold)
+    temperature = fit_temperature(logits, truth, believed=PRIOR_TEMPERATURE, weight=PRIOR_WEIGHT)
+    return Calibration(temperature=temperature, score=parts, threshold=threshold)
 
 
-def threshold_basis(intents: Sequence[str | None], settings: CalibrationSettings) -> ThresholdBasis:
-    """Tell what ``fit_calibration`` fits the threshold on.
+def _default_calibration(logits: NDArray[np.float32], settings: CalibrationSettings) -> Calibration:
+    """What a model gets of which nothing is known but its logits of what it learnt from.
 
-    Args:
-        intents: of the validation utterances; ``None`` is out of scope.
-        settings: how many utterances are enough.
+    Other scores are of no use here: distances to training texts are nothing for these themselves,
+    and many times their deviation for every other text. The largest logit falls by less.
     """
-    out_of_scope = sum(intent is None for intent in intents)
-    if len(intents) - out_of_scope < _enough(settings):
-        return "default"
-    enough = settings.out_of_scope_utterances
-    return "out-of-scope" if enough and out_of_scope >= enough else "in-scope"
-
-
-def _enough(settings: CalibrationSettings) -> int:
-    """In-scope utterances of which at least one may be rejected."""
-    if not settings.in_scope_rejections:
-        return 1
-    return math.ceil(1 / settings.in_scope_rejections)
+    scale = max(float(logits.max(axis=1).mean()), 1e-9)
+    return Calibration(
+        temperature=settings.default_temperature,
+        score=(ScorePart(name="max-logit", deviation=round(scale, 9)),),
+        threshold=settings.default_logit_share,
+    )
 
 
 def _part(
@@ -155,20 +147,37 @@ def _part(
     )
 
 
-def fit_temperature(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
+def fit_temperature(
+    logits: NDArray[np.float32],
+    truth: NDArray[np.int64],
+    *,
+    believed: float = 1.0,
+    weight: float = 0.0,
+) -> float:
     """The temperature with the least negative log-likelihood.
 
-    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks" (arXiv 1706.04599).
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks" (arXiv 1706.04599). Its
+    logarithm has a normal distribution around the believed one's beforehand: a few utterances, all
+    answered rightly, would otherwise make the model certain of everything.
+
+    Args:
+        logits: of in-scope utterances, shape (utterances, labels).
+        truth: numbers of their labels, shape (utterances,).
+        believed: what it would be without any utterance.
+        weight: the inverse variance of that belief; 0 believes nothing.
     """
     from scipy.optimize import minimize_scalar
     from scipy.special import logsumexp
 
     wide = logits.astype(np.float64)
     right = wide[np.arange(len(truth)), truth]
+    centre = math.log(believed)
 
     def loss(log_temperature: float) -> float:
         temperature = np.exp(log_temperature)
-        return float(np.mean(logsumexp(wide / temperature, axis=1) - right / temperature))
+        likelihood = np.sum(logsumexp(wide / temperature, axis=1) - right / temperature)
+        belief = weight / 2 * (log_temperature - centre) ** 2
+        return float(likelihood + belief) / len(truth)
 
     bounds = tuple(np.log(_TEMPERATURE_BOUNDS))
     found = minimize_scalar(loss, bounds=bounds, method="bounded")

@@ -6,6 +6,7 @@ What ``trainer.calibration`` does was chosen with this; the test split is never 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.errors import SettingsError
 from edge_runtime.scoring import in_scope_scores
-from trainer.calibration import fit_temperature
+from trainer.calibration import PRIOR_TEMPERATURE, PRIOR_WEIGHT, fit_temperature
 from trainer.checkpoint import read_checkpoint
 from trainer.dataset import read_dataset
 from trainer.evaluate import read_evaluation
@@ -29,6 +30,7 @@ from trainer.threshold_benchmark import (
 )
 
 __all__ = [
+    "METHODS",
     "CalibrationBenchmark",
     "ConfidenceMethod",
     "benchmark_calibration",
@@ -43,6 +45,7 @@ Confidences = tuple[NDArray[np.float64], NDArray[np.bool_]]
 Method = Callable[
     [NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]], Confidences
 ]
+Fit = Callable[[NDArray[np.float64], NDArray[np.int64]], float]
 
 
 class ConfidenceMethod(msgspec.Struct, frozen=True):
@@ -98,12 +101,12 @@ def benchmark_calibration(
         progress: told each repeat.
 
     Raises:
-        ArtifactError: an input is missing or damaged.
+        ArtifactError: an input is missing or damaged, or does not belong to the others.
         SettingsError: no repeat, or fewer than two utterances a fold.
     """
     checkpoint = read_checkpoint(checkpoint_folder)
     dataset = read_dataset(dataset_folder)
-    evaluation = read_evaluation(evaluation_folder)
+    evaluation = read_evaluation(evaluation_folder, checkpoint=checkpoint, dataset=dataset)
     numbers = {label: number for number, label in enumerate(checkpoint.labels)}
     intents = dataset.validation.intents
     in_scope = np.array([intent is not None for intent in intents], dtype=bool)
@@ -118,10 +121,10 @@ def benchmark_calibration(
     everything = head.logits(embeddings)
     scores = in_scope_scores(embeddings, everything, head=head, parts=evaluation.calibration.score)
     logits = everything[in_scope]
-    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in _METHODS}
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in METHODS}
     for seed in range(1, repeats + 1):
         fold = np.random.default_rng(seed).permutation(len(truth)) % _FOLDS
-        for name, method in _METHODS.items():
+        for name, method in METHODS.items():
             confidences, right = _held_out(method, logits.astype(np.float64), truth, fold)
             found[name].append(
                 (
@@ -198,8 +201,10 @@ def _temperature(
     known_truth: NDArray[np.int64],
     logits: NDArray[np.float64],
     truth: NDArray[np.int64],
+    *,
+    fit: Fit,
 ) -> Confidences:
-    return _best(_softmax(logits / _fitted(known, known_truth)), truth)
+    return _best(_softmax(logits / fit(known, known_truth)), truth)
 
 
 def _vector(
@@ -207,12 +212,14 @@ def _vector(
     known_truth: NDArray[np.int64],
     logits: NDArray[np.float64],
     truth: NDArray[np.int64],
+    *,
+    fit: Fit,
 ) -> Confidences:
     """A scale and a shift for each intent (Guo et al. 2017), held near one temperature."""
     from scipy.optimize import minimize
 
     rows, labels = known.shape
-    start = 1 / _fitted(known, known_truth)
+    start = 1 / fit(known, known_truth)
     right = np.eye(labels)[known_truth]
 
     def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -235,11 +242,13 @@ def _isotonic(
     known_truth: NDArray[np.int64],
     logits: NDArray[np.float64],
     truth: NDArray[np.int64],
+    *,
+    fit: Fit,
 ) -> Confidences:
     """A rising step function of the tempered confidence (Zadrozny and Elkan 2002)."""
     from sklearn.isotonic import IsotonicRegression
 
-    temperature = _fitted(known, known_truth)
+    temperature = fit(known, known_truth)
     confidences, right = _best(_softmax(known / temperature), known_truth)
     steps = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(confidences, right)
     own, own_right = _best(_softmax(logits / temperature), truth)
@@ -251,9 +260,11 @@ def _histogram(
     known_truth: NDArray[np.int64],
     logits: NDArray[np.float64],
     truth: NDArray[np.int64],
+    *,
+    fit: Fit,
 ) -> Confidences:
     """The accuracy of bins with equally many utterances (Zadrozny and Elkan 2001)."""
-    temperature = _fitted(known, known_truth)
+    temperature = fit(known, known_truth)
     confidences, right = _best(_softmax(known / temperature), known_truth)
     edges = np.quantile(confidences, np.linspace(0, 1, _HISTOGRAM_BINS + 1)[1:-1])
     number = np.searchsorted(edges, confidences)
@@ -264,14 +275,21 @@ def _histogram(
     return shares[np.searchsorted(edges, own)], own_right
 
 
-_METHODS: dict[str, Method] = {
+def _fitted(
+    logits: NDArray[np.float64], truth: NDArray[np.int64], *, believed: float, weight: float
+) -> float:
+    return fit_temperature(logits.astype(np.float32), truth, believed=believed, weight=weight)
+
+
+_AS_CALIBRATED = partial(_fitted, believed=PRIOR_TEMPERATURE, weight=PRIOR_WEIGHT)
+
+METHODS: dict[str, Method] = {
     "none": _none,
-    "temperature": _temperature,
-    "vector": _vector,
-    "isotonic": _isotonic,
-    "histogram": _histogram,
+    "temperature": partial(_temperature, fit=_AS_CALIBRATED),
+    "temperature-alone": partial(_temperature, fit=partial(_fitted, believed=1.0, weight=0.0)),
+    "vector": partial(_vector, fit=_AS_CALIBRATED),
+    "isotonic": partial(_isotonic, fit=_AS_CALIBRATED),
+    "histogram": partial(_histogram, fit=_AS_CALIBRATED),
 }
-
-
-def _fitted(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
-    return fit_temperature(logits.astype(np.float32), truth)
+"""The methods by name. Every fitted temperature but that of ``temperature-alone`` is held near the
+prior, as in ``fit_calibration``."""

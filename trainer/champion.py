@@ -15,10 +15,11 @@ from edge_runtime.classifier import IntentClassifier
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.errors import ArtifactError
 from edge_runtime.manifest import MANIFEST_NAME
+from edge_runtime.storage import refuse_uri
 from trainer.calibration import fit_calibration, predict
+from trainer.calibration_basis import CalibrationTexts
 from trainer.checkpoint import Checkpoint, read_checkpoint
 from trainer.config import CalibrationSettings
-from trainer.dataset import Split
 from trainer.embedding import embed_texts
 
 __all__ = ["Answers", "Champion", "open_champion"]
@@ -51,27 +52,29 @@ class Champion(msgspec.Struct, frozen=True):
 def open_champion(
     folder: Path,
     *,
-    validation: Split,
+    texts: CalibrationTexts,
     settings: CalibrationSettings,
     progress: Progress = no_progress,
 ) -> Champion:
     """Open a checkpoint or a bundle; which of the two is seen by its document.
 
     A bundle answers as it does on a device, with its first variant that this machine can use. A
-    checkpoint has no threshold of its own, so one is fitted as for its challenger, on the
-    validation utterances whose intents it knows.
+    checkpoint has no threshold of its own, so one is fitted as for its challenger, on
+    the utterances whose intents it knows.
 
     Args:
         folder: made by ``train`` or by ``make_bundle``.
-        validation: to calibrate a checkpoint.
+        texts: to calibrate a checkpoint.
         settings: likewise.
         progress: told each step of the answers.
 
     Raises:
         ArtifactError: the folder holds neither, the checkpoint is damaged, or it knows no intent
-            of the validation.
+            of the texts.
         BundleError: the bundle is damaged or of another schema.
+        StorageError: the folder is a URI.
     """
+    refuse_uri(folder)
     if (folder / MANIFEST_NAME).is_file():
         return _bundle(folder, progress)
     if not (folder / "checkpoint.json").is_file():
@@ -80,7 +83,7 @@ def open_champion(
             "the folder of a checkpoint or of a bundle",
             folder=folder,
         )
-    return _checkpoint(folder, validation, settings, progress)
+    return _checkpoint(folder, texts, settings, progress)
 
 
 def _bundle(folder: Path, progress: Progress) -> Champion:
@@ -110,13 +113,13 @@ def _bundle(folder: Path, progress: Progress) -> Champion:
 
 
 def _checkpoint(
-    folder: Path, validation: Split, settings: CalibrationSettings, progress: Progress
+    folder: Path, texts: CalibrationTexts, settings: CalibrationSettings, progress: Progress
 ) -> Champion:
     checkpoint = read_checkpoint(folder)
-    known = validation.rows(
+    known = texts.split.rows(
         [
             row
-            for row, intent in enumerate(validation.intents)
+            for row, intent in enumerate(texts.split.intents)
             if intent is None or intent in checkpoint.labels
         ]
     )
@@ -126,9 +129,10 @@ def _checkpoint(
             "task",
             folder=folder,
         )
+    own_texts = msgspec.structs.replace(texts, split=known)
 
     def answer(texts: Sequence[str]) -> Answers:
-        return _answer_with(checkpoint, known, texts, settings, progress)
+        return _answer_with(checkpoint, own_texts, texts, settings, progress)
 
     return Champion(
         kind="checkpoint",
@@ -142,21 +146,17 @@ def _checkpoint(
 
 def _answer_with(
     checkpoint: Checkpoint,
-    validation: Split,
-    texts: Sequence[str],
+    known: CalibrationTexts,
+    asked: Sequence[str],
     settings: CalibrationSettings,
     progress: Progress,
 ) -> Answers:
     head = checkpoint.head()
     embeddings = embed_texts(
-        checkpoint, {"validation": validation.texts, "asked": texts}, progress=progress
+        checkpoint, {"known": known.split.texts, "asked": asked}, progress=progress
     )
     calibration = fit_calibration(
-        embeddings["validation"],
-        validation.intents,
-        checkpoint.labels,
-        head=head,
-        settings=settings,
+        embeddings["known"], known, checkpoint.labels, head=head, settings=settings
     )
     found = predict(embeddings["asked"], head=head, calibration=calibration)
     return Answers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -11,6 +11,7 @@ from edge_runtime.scoring import ScoreName
 
 __all__ = [
     "DEFAULTS",
+    "TIERS",
     "CalibrationSettings",
     "CheckSettings",
     "DataSettings",
@@ -23,8 +24,8 @@ __all__ = [
 
 DEFAULTS = Path(__file__).with_name("defaults.toml")
 
-Share = Annotated[float, msgspec.Meta(ge=0.01, le=0.5)]
-"""A part of the examples that is held out."""
+Share = Annotated[float, msgspec.Meta(ge=0, le=0.5)]
+"""A part of the examples that is held out; 0 holds nothing out."""
 
 
 class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,9 +34,13 @@ class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
     """Seed of the split and of the sampling of templates."""
     validation_share: Share
-    """Part of the training examples held out for validation; used when the source has none."""
+    """Part of the training examples held out for validation; used when the source has none. 0
+    learns from all; so does an intent with fewer than 20 examples, whatever the share."""
+    validation_limit: Annotated[int, msgspec.Meta(ge=1)]
+    """Utterances that are held out for validation, about, when its share would be more."""
     test_share: Share
-    """Part of the examples held out for the test; used when the source and the call give none."""
+    """Part of the examples held out for the test; used when the source and the call give none. 0
+    learns from all."""
     max_characters: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
     """Longest text, in characters after normalisation."""
     max_label_characters: Annotated[int, msgspec.Meta(ge=1, le=1000)]
@@ -55,6 +60,7 @@ class DataSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Tier = Literal["layers-4", "layers-3", "layers-2", "static"]
+TIERS: tuple[Tier, ...] = get_args(Tier)
 """A student's encoder: so many layers, or one vector a token, whatever stands beside it."""
 
 Rate = Annotated[float, msgspec.Meta(gt=0, le=1)]
@@ -86,15 +92,23 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch_size: Annotated[int, msgspec.Meta(ge=1, le=4096)]
     """Utterances a step, over all processes together."""
     learning_rate: Rate
-    """For the encoder, when all of its weights are trained."""
+    """For an encoder of width 384 or less, when all of its weights are trained; a wider one gets
+    it times (384 / width) squared."""
     lora_learning_rate: Rate
-    """For the adapter."""
+    """For the adapter of an encoder of width 384 or less; a wider one gets it times 384 / width."""
     head_learning_rate: Rate
     """For the classification head."""
     weight_decay: Annotated[float, msgspec.Meta(ge=0, le=1)]
     """AdamW's decoupled weight decay."""
     label_smoothing: Annotated[float, msgspec.Meta(ge=0, lt=1)]
     """Share of the target spread over all intents."""
+    contrast: Annotated[float, msgspec.Meta(ge=0, le=100)]
+    """In a set so small that ``minimum_steps`` gives it more epochs: weight of a contrastive loss
+    that draws texts of one intent together; 0 leaves it out. A student has a teacher instead."""
+    initial_share: Annotated[float, msgspec.Meta(ge=0, lt=1)]
+    """Share of the weights before training in those that are kept (WiSE-FT), in a set as small.
+    0 keeps the trained ones alone; so does a student,
+    whose first weights know little."""
     normalized: bool
     """Whether the head sees embeddings at length one; logits are then close to cosines."""
     intent_names: bool
@@ -131,7 +145,8 @@ class DistillationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)]
     """Passes over the training utterances, at most; in place of ``train.epochs``."""
     learning_rate: Rate
-    """For a student with layers, in place of ``train.learning_rate``."""
+    """For a student with layers of width 384 or less, in place of ``train.learning_rate``; a wider
+    one gets it times (384 / width) squared."""
     static_learning_rate: Rate
     """For a static student, in place of ``train.learning_rate``."""
     static_width: Annotated[int, msgspec.Meta(ge=8, le=4096)]
@@ -146,10 +161,15 @@ class CalibrationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     in_scope_rejections: Annotated[float, msgspec.Meta(ge=0, le=0.5)]
     """Share of in-scope validation utterances that the threshold may call out of scope."""
     out_of_scope_utterances: Annotated[int, msgspec.Meta(ge=0)]
-    """Out-of-scope validation utterances from which on the threshold is fitted on them too; 0
-    never looks at them."""
+    """Out-of-scope utterances from which on the threshold is fitted on them too; where validation
+    has fewer, those of the training count as well. 0 never looks at them."""
     default_threshold: float
     """Taken when validation is too small to fit it: deviations from the mean in-scope score."""
+    default_logit_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    """Without validation: a text is out of scope when its largest logit is less than this share of
+    the mean one of training utterances; 0 rejects next to nothing."""
+    default_temperature: Annotated[float, msgspec.Meta(ge=0.05, le=20)]
+    """Taken without validation."""
 
 
 class TrackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -159,9 +179,8 @@ class TrackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether trainings are recorded, with MLflow; ``MLFLOW_TRACKING_URI`` says where."""
     experiment: Annotated[str, msgspec.Meta(pattern=r"^\w[\w .-]{0,99}$")]
     """MLflow's experiment, and CloudWatch's dimension: letters, digits, blanks, dots, hyphens."""
-    log_checkpoint: Literal["auto", "always", "never"]
-    """Whether the weights go into the record; ``auto`` sends them to a server, and copies nothing
-    beside a local file."""
+    log_checkpoint: Literal["always", "never"]
+    """Whether the checkpoint goes into the record: sent to a server; on a local disk linked."""
     country: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
     """Where the electricity comes from: ISO 3166-1 alpha-3."""
     cloudwatch_namespace: (

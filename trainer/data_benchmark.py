@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
 from edge_runtime.console import Progress, no_progress
+from edge_runtime.errors import SettingsError
 from edge_runtime.storage import write_atomically
-from trainer.errors import DataError
+from trainer.config import CheckSettings, DataSettings, TrainSettings
+from trainer.data_checks.check import check_data
+from trainer.data_checks.expectations import SUITES
+from trainer.data_checks.report import write_report
+from trainer.measured_process import measure, usable_processors
 from trainer.synthetic_utterances import write_synthetic_utterances
 
 __all__ = ["DataBenchmark", "benchmark_data_check"]
@@ -27,10 +28,10 @@ class DataBenchmark(msgspec.Struct, frozen=True):
     bytes: int
     """Size of the file."""
     seconds: float
-    """Wall time of the process, from its start to its end."""
+    """Wall time of the check and of its report."""
     cpu_seconds: float
     """Processor time of the process, all threads together."""
-    peak_rss_bytes: int
+    peak_memory_bytes: int
     """Largest resident memory of the process."""
     processors: int
     """Processors that the process may use."""
@@ -43,56 +44,64 @@ def benchmark_data_check(
     *,
     rows: int,
     seed: int,
-    project: Path,
+    data_settings: DataSettings,
+    train_settings: TrainSettings,
+    check_settings: CheckSettings,
     progress: Progress = no_progress,
 ) -> DataBenchmark:
-    """Make a file of utterances, run ``data.check`` on it as a user would, and measure that.
+    """Make a file of utterances, and measure what ``data.check`` does with it, report and all.
 
     Args:
         folder: where the file and the report go.
         rows: of the file, at least 1.
         seed: of the file.
-        project: the folder with ``tasks.py``.
-        progress: called after each step.
+        data_settings: how the file is read.
+        train_settings: whose base model's tokens are counted.
+        check_settings: what is looked for.
+        progress: told each step.
 
     Raises:
-        DataError: the check failed.
+        MeasuringError: the check failed, or its process was ended.
+        SettingsError: no row is asked for.
         StorageError: the file cannot be written.
     """
+    if rows < 1:
+        raise SettingsError(f"--rows is {rows}; at least one is needed")
     file = folder / f"synthetic-{rows}-{seed}.csv"
     content = write_synthetic_utterances(rows, seed=seed)
     write_atomically(file, content)
     size = len(content)
     del content
     progress("benchmark", 1, 2, f"{rows} utterances written")
-    command = [
-        *(sys.executable, "-m", "invoke", "--search-root", str(project)),
-        *("data.check", str(file), "--report", str(folder / "report"), "--json"),
-    ]
-    with (folder / "check.out").open("w+b") as out, (folder / "check.err").open("w+b") as err:
-        start = time.monotonic()
-        process = subprocess.Popen(command, stdout=out, stderr=err)
-        # Not Popen.wait: only this tells what the process has used.
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        err.seek(0)
-        told, complaint = out.read(), err.read().decode(errors="replace")
-    if process.returncode:
-        last = complaint.strip().splitlines()[-1:] or ["it said nothing"]
-        raise DataError(
-            f"data.check ended with {process.returncode} on {file}: {last[0]}; see {folder}",
-            returncode=process.returncode,
-        )
-    check: dict[str, Any] = msgspec.json.decode(told)
-    progress("benchmark", 2, 2, f"checked in {seconds:.0f} s")
+    order = _Order(str(file), str(folder / "report"), data_settings, train_settings, check_settings)
+    measured = measure(_check, order, name="data.check", progress=progress)
+    progress("benchmark", 2, 2, f"checked in {measured.seconds:.0f} s")
     return DataBenchmark(
         rows=rows,
         bytes=size,
-        seconds=round(seconds, 1),
-        cpu_seconds=round(usage.ru_utime + usage.ru_stime, 1),
-        peak_rss_bytes=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
-        processors=len(os.sched_getaffinity(0)),
-        findings={one["rule"]: one["count"] for one in check["findings"]},
+        seconds=round(measured.seconds, 1),
+        cpu_seconds=round(measured.cpu_seconds, 1),
+        peak_memory_bytes=measured.peak_memory_bytes,
+        processors=usable_processors(),
+        findings=measured.result,
     )
+
+
+class _Order(NamedTuple):
+    file: str
+    report: str
+    data: DataSettings
+    train: TrainSettings
+    check: CheckSettings
+
+
+def _check(order: _Order, progress: Progress) -> dict[str, int]:
+    result = check_data(
+        order.file,
+        data_settings=order.data,
+        train_settings=order.train,
+        settings=order.check,
+        suites=SUITES,
+        progress=progress,
+    )
+    return {one.rule: one.count for one in write_report(result, order.report).findings}

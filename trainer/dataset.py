@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,16 +13,35 @@ from edge_runtime.artifact import Artifact, produce_artifact, read_artifact
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.storage import canonical_json, write_atomically
 from trainer.config import DataSettings
-from trainer.splitting import check_held_out, split_utterances
+from trainer.data_changes import Change, changes_path, encode_changes, tell_of_drop
+from trainer.splitting import FEWEST_TO_VALIDATE, Splits, check_held_out, split_utterances
 from trainer.utterances import Source, Utterance, open_source, parse_source
-from trainer.validation import ValidationReport, check_utterances
+from trainer.validation import CheckedUtterances, ValidationReport, check_utterances
 
-__all__ = ["Dataset", "DatasetResult", "Split", "build_dataset", "read_dataset", "write_dataset"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "DOCUMENT",
+    "FILES",
+    "KIND",
+    "Dataset",
+    "DatasetResult",
+    "Split",
+    "build_dataset",
+    "read_dataset",
+    "write_dataset",
+]
 
 KIND = "dataset"
+DOCUMENT = f"{KIND}.json"
+"""The document that closes a dataset's folder."""
 _REVISION = 1
 _LABELS = "labels.json"
 _REPORT = "validation.json"
+FILES = ("train.parquet", "val.parquet", "test.parquet", _LABELS, _REPORT)
+"""The other files of the folder."""
 _STEPS = 3
 
 _log = logging.getLogger(__name__)
@@ -35,6 +54,19 @@ class Split(msgspec.Struct, frozen=True):
     """Normalised texts."""
     intents: list[str | None]
     """The label of each text; ``None`` is out of scope."""
+
+    def truth(self, labels: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Which rows have an intent, shape (rows,); and the label number of each of those.
+
+        Args:
+            labels: names in the order of the label numbers; every intent is one of them.
+        """
+        import numpy as np
+
+        numbers = {label: number for number, label in enumerate(labels)}
+        in_scope = np.array([intent is not None for intent in self.intents], dtype=bool)
+        known = [numbers[intent] for intent in self.intents if intent is not None]
+        return in_scope, np.array(known, dtype=np.int64)
 
     def in_scope(self) -> Split:
         """The rows that have an intent."""
@@ -95,7 +127,8 @@ def build_dataset(
 
     The folder holds ``train``, ``val`` and ``test.parquet`` (columns ``text`` and ``intent``,
     null for out of scope), ``labels.json`` and ``validation.json``; equal inputs give equal
-    bytes.
+    bytes. Beside it, ``<folder>.changes.jsonl`` tells of each row that was changed or dropped, see
+    ``trainer.data_changes``; it is no part of the dataset and of its digest.
 
     Args:
         location: a path or URI, see ``trainer.utterances.open_source``.
@@ -113,14 +146,20 @@ def build_dataset(
     test = None if test_location is None else open_source(test_location)
     parents = {"source": source.digest} | ({} if test is None else {"test": test.digest})
 
-    def make(partial: Path) -> dict[str, Any]:
-        utterances, replaced = _gather(source, test, settings)
+    def read() -> tuple[CheckedUtterances, int]:
+        utterances, left_out, replaced = _gather(source, test, settings)
         progress("dataset", 1, _STEPS, f"{len(utterances)} utterances read")
         checked = check_utterances(utterances, settings)
+        changes = (*left_out, *checked.changes)
+        return msgspec.structs.replace(checked, changes=changes), replaced
+
+    def make(partial: Path) -> dict[str, Any]:
+        checked, replaced = read()
         splits = split_utterances(checked.utterances, settings)
         progress("dataset", 2, _STEPS, "checked and split")
         parts = {"train": splits.train, "val": splits.validation, "test": splits.test}
         check_held_out(splits)
+        _tell_of_held_out(splits)
         labels = sorted({one.intent for one in splits.train if one.intent is not None})
         write_dataset(
             Dataset(
@@ -146,12 +185,17 @@ def build_dataset(
             duplicates_dropped=checked.report.duplicates_dropped.count,
             replaced_test=replaced,
         )
+        # The account comes first: no row is gone that nothing tells of.
+        write_atomically(changes_path(folder), encode_changes(checked.changes))
         progress("dataset", _STEPS, _STEPS, f"{len(labels)} intents")
         return msgspec.structs.asdict(result)
 
-    return produce_artifact(
+    artifact = produce_artifact(
         folder, kind=KIND, revision=_REVISION, settings=settings, parents=parents, make=make
     )
+    if artifact.skipped and not changes_path(folder).is_file():
+        write_atomically(changes_path(folder), encode_changes(read()[0].changes))
+    return artifact
 
 
 def read_dataset(folder: Path) -> Dataset:
@@ -189,15 +233,27 @@ def _split(utterances: Iterable[Utterance]) -> Split:
 
 def _gather(
     source: Source, test: Source | None, settings: DataSettings
-) -> tuple[list[Utterance], int]:
+) -> tuple[list[Utterance], list[Change], int]:
+    """What is read, what of it is left out, and how many of the source's test texts that are."""
     utterances = parse_source(source, settings=settings)
     if test is None:
-        return utterances, 0
+        return utterances, [], 0
     kept = [utterance for utterance in utterances if utterance.split != "test"]
     given = parse_source(test, settings=settings)
     chosen = [utterance for utterance in given if utterance.split == "test"] or given
     as_test = [msgspec.structs.replace(utterance, split="test") for utterance in chosen]
-    return kept + as_test, len(utterances) - len(kept)
+    left_out = [
+        tell_of_drop(one, rule="replaced_test", detail="the test location stands in for it")
+        for one in utterances
+        if one.split == "test"
+    ]
+    if len(chosen) < len(given):
+        left_out += [
+            tell_of_drop(one, rule="not_in_test", detail="the test location has a test split")
+            for one in given
+            if one.split != "test"
+        ]
+    return kept + as_test, left_out, len(utterances) - len(kept)
 
 
 def _warn_of(report: ValidationReport) -> None:
@@ -209,6 +265,21 @@ def _warn_of(report: ValidationReport) -> None:
     ):
         if findings.count:
             _log.warning("%d %s, see %s", findings.count, what, _REPORT)
+
+
+def _tell_of_held_out(splits: Splits) -> None:
+    if not splits.validation:
+        _log.warning(
+            "nothing is held out for validation: all is learnt from, and the model gets the "
+            "default temperature and threshold (an intent gives some from %d training examples "
+            "on, unless data.validation_share is 0)",
+            FEWEST_TO_VALIDATE,
+        )
+    if not splits.test:
+        _log.warning(
+            "nothing is held out for the test: give one with --test, or more examples, or set "
+            "data.test_share above 0, to learn how good the model is"
+        )
 
 
 def _write_parquet(path: Path, split: Split) -> None:

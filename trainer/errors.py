@@ -9,17 +9,24 @@
     │   └── UtterancesInvalidError well-formed utterances that no classifier can learn from
     ├── BaseModelError             a base model is missing, incomplete or of another kind
     ├── TrainingError              the training itself failed
+    │   ├── NotFiniteError         the loss or its gradient became no number
     │   └── ResumeError            an unfinished training cannot be taken up
+    ├── MeasuringError             a benchmark's process failed, or was ended
     └── TrackingError              what keeps the records of trainings cannot be reached or refuses
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from edge_runtime.errors import EdgeError
 
 __all__ = [
     "BaseModelError",
     "DataError",
+    "MeasuringError",
+    "NotFiniteError",
     "ResumeError",
     "SourceFormatError",
     "SourceNotFoundError",
@@ -53,8 +60,30 @@ class TrainingError(EdgeError):
     """The training itself failed."""
 
 
+class NotFiniteError(TrainingError):
+    """The loss or its gradient became no number, and the weights have not seen it.
+
+    Args:
+        message: what became what, and where.
+        step: the step, from 1.
+        epoch: the pass, from 1.
+        fitted: how the training went until then, the fields of ``trainer.fitting.FitResult``;
+            ``None`` when no step came before. The model has the best weights from before.
+    """
+
+    def __init__(
+        self, message: str, *, step: int, epoch: int, fitted: Mapping[str, Any] | None
+    ) -> None:
+        super().__init__(message, step=step, epoch=epoch)
+        self.fitted = fitted
+
+
 class ResumeError(TrainingError):
     """An unfinished training cannot be taken up: its settings or data differ, or it is damaged."""
+
+
+class MeasuringError(EdgeError):
+    """What a benchmark ran in a process of its own failed, or that process was ended."""
 
 
 class TrackingError(EdgeError):

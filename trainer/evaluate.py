@@ -9,12 +9,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.artifact import Artifact, produce_artifact, read_artifact
+from edge_runtime.artifact import Artifact, check_parents, produce_artifact, read_artifact
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.errors import ArtifactError
 from edge_runtime.scoring import Calibration
 from edge_runtime.storage import canonical_json, write_atomically
 from trainer.calibration import fit_calibration, predict
+from trainer.calibration_basis import (
+    CalibrationBasis,
+    calibration_texts,
+    describe_basis,
+    warn_of_basis,
+)
 from trainer.checkpoint import Checkpoint, read_checkpoint
 from trainer.config import CalibrationSettings
 from trainer.dataset import Dataset, Split, read_dataset
@@ -24,8 +30,10 @@ from trainer.measures import measure
 __all__ = ["Evaluation", "evaluate", "read_evaluation"]
 
 KIND = "evaluation"
-REVISION = 3
-_SPLITS = ("validation", "test")
+REVISION = 5
+_JUDGED = ("validation", "test")
+_CALIBRATED = "calibration"
+_TEXTS = (_CALIBRATED, *_JUDGED)
 _CALIBRATION = "calibration.json"
 
 
@@ -36,9 +44,13 @@ class Evaluation(msgspec.Struct, frozen=True):
     settings: CalibrationSettings
     """How the score and its threshold are fitted; the variants do it likewise."""
     calibration: Calibration
-    """Fitted on torch's validation embeddings."""
+    """Fitted on torch's embeddings."""
+    basis: CalibrationBasis
+    """What decided it."""
     embeddings: dict[str, NDArray[np.float32]]
-    """Split name -> embeddings, shape (utterances, hidden), in the dataset's order."""
+    """``validation``, ``test``, and ``calibration``, whose rows are those of
+    ``calibration_texts``, -> embeddings, shape (utterances, hidden), in the
+    dataset's order."""
 
 
 def evaluate(
@@ -50,6 +62,9 @@ def evaluate(
     progress: Progress = no_progress,
 ) -> Artifact:
     """Run a checkpoint on validation and test, calibrate, measure, and store what it took.
+
+    The document's result holds the measures of ``validation`` and ``test``, ``None`` for one
+    without an utterance that has an intent, and ``calibration``: a ``CalibrationBasis``.
 
     Args:
         checkpoint_folder: made by ``trainer.train``.
@@ -68,24 +83,25 @@ def evaluate(
 
     def make(partial: Path) -> dict[str, Any]:
         head = checkpoint.head()
-        splits: dict[str, Split] = {name: getattr(dataset, name) for name in _SPLITS}
+        texts = calibration_texts(dataset, settings)
+        splits: dict[str, Split] = {name: getattr(dataset, name) for name in _JUDGED}
+        asked = splits if texts.split == dataset.validation else {_CALIBRATED: texts.split} | splits
         embeddings = embed_texts(
-            checkpoint, {name: split.texts for name, split in splits.items()}, progress=progress
+            checkpoint, {name: split.texts for name, split in asked.items()}, progress=progress
         )
         for name, rows in embeddings.items():
             np.save(partial / f"{name}.npy", rows, allow_pickle=False)
-        calibration = fit_calibration(
-            embeddings["validation"],
-            splits["validation"].intents,
-            checkpoint.labels,
-            head=head,
-            settings=settings,
-        )
+        embeddings.setdefault(_CALIBRATED, embeddings["validation"])
+        known: dict[str, Any] = {"head": head, "settings": settings}
+        calibration = fit_calibration(embeddings[_CALIBRATED], texts, checkpoint.labels, **known)
         write_atomically(partial / _CALIBRATION, canonical_json(calibration))
-        result: dict[str, Any] = {}
+        basis = describe_basis(embeddings[_CALIBRATED], texts, checkpoint.labels, **known)
+        warn_of_basis(basis, calibration, settings)
+        result: dict[str, Any] = {"calibration": basis}
         for name, split in splits.items():
             found = predict(embeddings[name], head=head, calibration=calibration)
-            result[name] = measure(found, split.intents, checkpoint.labels)
+            judges = any(intent is not None for intent in split.intents)
+            result[name] = measure(found, split.intents, checkpoint.labels) if judges else None
         return result
 
     return produce_artifact(
@@ -98,18 +114,34 @@ def evaluate(
     )
 
 
-def read_evaluation(folder: Path) -> Evaluation:
+def read_evaluation(
+    folder: Path, *, checkpoint: Checkpoint | None = None, dataset: Dataset | None = None
+) -> Evaluation:
     """Read what ``evaluate`` stored.
 
+    Args:
+        folder: made by ``evaluate``.
+        checkpoint: that it must be of; ``None`` for any.
+        dataset: that it must be on; ``None`` for any.
+
     Raises:
-        ArtifactError: it is missing, incomplete or damaged.
+        ArtifactError: it is missing, incomplete or damaged, or of another checkpoint or dataset.
     """
     artifact = read_artifact(folder, KIND)
+    if checkpoint is not None:
+        check_parents(artifact, {"checkpoint": checkpoint.artifact.digest}, task="eval")
+    if dataset is not None:
+        check_parents(artifact, {"dataset": dataset.digest}, task="eval")
+    stored = [name for name in _TEXTS if f"{name}.npy" in artifact.document.files]
+    embeddings = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in stored}
+    # Where they are validation's, they are stored once.
+    embeddings.setdefault(_CALIBRATED, embeddings["validation"])
     return Evaluation(
         artifact=artifact,
         settings=msgspec.convert(artifact.document.settings, CalibrationSettings),
         calibration=msgspec.json.decode((folder / _CALIBRATION).read_bytes(), type=Calibration),
-        embeddings={name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in _SPLITS},
+        basis=msgspec.convert(artifact.document.result["calibration"], CalibrationBasis),
+        embeddings=embeddings,
     )
 
 

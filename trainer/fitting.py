@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 import torch
@@ -15,46 +14,22 @@ from edge_runtime.console import Progress, no_progress
 from trainer.averaging import AveragedWeights
 from trainer.batches import pad, shuffled_batches
 from trainer.config import TrainSettings
+from trainer.contrast import Contrast
 from trainer.devices import Precision
-from trainer.errors import TrainingError
+from trainer.errors import NotFiniteError
 from trainer.examples import Examples
 from trainer.gradients import BatchGradient
-from trainer.inference import run_in_batches
+from trainer.inference import embeddings_of, run_in_batches
+from trainer.losses import Lesson, distance_from_labels, distance_from_teacher
 from trainer.model import IntentModel
 from trainer.observer import NoObserver, TrainingObserver
-from trainer.optimization import make_optimization, name_of_rate
+from trainer.optimization import make_optimization
 from trainer.processes import Processes
 from trainer.training_state import EpochRecord, TrainingState, TrainingStateStore
 
-__all__ = ["FitResult", "Form", "Lesson", "fit"]
+__all__ = ["FitResult", "fit"]
 
 _CLIP_NORM = 1.0
-
-
-class Form(NamedTuple):
-    """One other text for each training utterance."""
-
-    token_ids: Sequence[Sequence[int]]
-    """One row an utterance."""
-    logits: Tensor
-    """The teacher's: (utterances, labels)."""
-
-
-class Lesson(NamedTuple):
-    """What a student learns from its teacher.
-
-    Source: Hinton et al. 2015 (arXiv 1503.02531).
-    """
-
-    logits: Tensor
-    """The teacher's, of each training utterance: (utterances, labels)."""
-    weight: float
-    """Share of the loss that asks for them, 0 to 1; the rest asks for the labels."""
-    temperature: float
-    """Logits are divided by it before they are compared."""
-    forms: Sequence[Form] = ()
-    """Other texts in the place of each utterance, which the teacher alone labels: one form is
-    learnt a pass, in turn."""
 
 
 class FitResult(msgspec.Struct, frozen=True):
@@ -63,9 +38,9 @@ class FitResult(msgspec.Struct, frozen=True):
     epochs: int
     """Passes that were made."""
     best_epoch: int
-    """The pass whose weights were kept, from 1."""
-    last_epoch_loss: float
-    """Mean training loss of the last pass."""
+    """The pass whose weights were kept, from 1; 0 when training ended before the first look."""
+    last_epoch_loss: float | None
+    """Mean training loss of the last pass that was looked at."""
     batch_parts: int
     """1; or 2 when a batch did not fit into the GPU's memory, and was computed in halves."""
     history: tuple[EpochRecord, ...]
@@ -107,8 +82,9 @@ def fit(
         progress: told each step.
 
     Raises:
-        TrainingError: the loss or the gradient is not finite, half a batch does not fit into
-            the GPU's memory, or another process is gone.
+        NotFiniteError: the loss or the gradient is; the model has the best weights from before.
+        TrainingError: half a batch does not fit into the GPU's memory, or another process is
+            gone.
     """
     model.to(device).train()
     together = processes or Processes(device)
@@ -124,9 +100,9 @@ def fit(
         try:
             loss = loop.run_epoch()
         except _NotFiniteError as error:
-            raise TrainingError(
-                f"{error}; {_what_is_kept(store)}; set train.{name_of_rate(settings)} lower",
-                step=loop.step,
+            fitted = msgspec.structs.asdict(loop.finish()) if loop.step else None
+            raise NotFiniteError(
+                str(error), step=loop.step + 1, epoch=loop.epoch + 1, fitted=fitted
             ) from None
         if loop.is_time_to_look():
             with loop.average.applied():
@@ -135,27 +111,11 @@ def fit(
         if store is not None and time.monotonic() - saved >= save_every_s:
             store.save(loop.state())
             saved = time.monotonic()
-    loop.average.apply(loop.best)
-    model.eval()
-    return FitResult(
-        epochs=loop.epoch,
-        best_epoch=loop.best_epoch,
-        last_epoch_loss=loop.history[-1].loss,
-        batch_parts=loop.gradient.parts,
-        history=tuple(loop.history),
-    )
+    return loop.finish()
 
 
 class _NotFiniteError(Exception):
     """The loss or the gradient is no number any more."""
-
-
-def _what_is_kept(store: TrainingStateStore | None) -> str:
-    kept = "an earlier checkpoint is untouched"
-    epoch = store.stored_epoch() if store is not None else None
-    if store is None or epoch is None:
-        return kept
-    return f"{kept}, and the state after epoch {epoch} lies in {store.folder}"
 
 
 class _Loop:
@@ -181,6 +141,12 @@ class _Loop:
         self.epochs = max(settings.epochs, math.ceil(settings.minimum_steps / steps))
         # A small set gets many passes of few steps: nothing is to be seen after each.
         self._look_every = max(1, math.ceil(settings.minimum_steps / settings.epochs / steps))
+        # A student begins with weights that know little, and has a teacher.
+        is_small = self.epochs > settings.epochs and lesson is None
+        self._contrast = Contrast(self._targets) if is_small and settings.contrast else None
+        if is_small:
+            # Most words of a language are in none of the texts, and would be left behind.
+            model.encoder.get_input_embeddings().requires_grad_(False)
         self._total = self.epochs * steps
         self._trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self._optimizer, self._schedule = make_optimization(model, settings, steps=self._total)
@@ -190,7 +156,11 @@ class _Loop:
             processes=processes,
             seed=settings.seed,
         )
-        self.average = AveragedWeights(self._trained, decay=settings.average_decay)
+        self.average = AveragedWeights(
+            self._trained,
+            decay=settings.average_decay,
+            initial_share=settings.initial_share if is_small else 0.0,
+        )
         self.step = 0
         self.epoch = 0
         self.history: list[EpochRecord] = []
@@ -199,6 +169,8 @@ class _Loop:
 
     def run_epoch(self) -> float:
         """One pass over the training utterances; return its mean loss."""
+        if self._contrast is not None:
+            self._contrast.look(self._embed_all())
         self._model.train()
         losses = []
         for rows in shuffled_batches(
@@ -234,32 +206,49 @@ class _Loop:
 
     def _summed_loss(self, rows: list[int]) -> Tensor:
         """What is made small: the losses of these training utterances, added up."""
-        device, lesson = self._processes.device, self._lesson
-        logits = self._logits_of([self._rows[row] for row in rows])
-        loss = nn.functional.cross_entropy(
-            logits,
-            self._targets[rows].to(device),
-            label_smoothing=self._settings.label_smoothing,
-            reduction="sum",
-        )
-        if lesson is None:
+        texts = [self._rows[row] for row in rows]
+        targets = self._targets[rows].to(self._processes.device)
+        embeddings, logits = self._answers_to(texts)
+        loss = distance_from_labels(logits, targets, smoothing=self._settings.label_smoothing)
+        if self._contrast is not None:
+            loss = loss + self._settings.contrast * self._contrast.distance(embeddings, rows)
+        if self._lesson is None:
             return loss
-        loss = torch.lerp(
-            loss, _divergence(logits, lesson.logits[rows].to(device), lesson), lesson.weight
-        )
+        return self._with_lesson(self._lesson, rows, logits, loss)
+
+    def _with_lesson(self, lesson: Lesson, rows: list[int], logits: Tensor, loss: Tensor) -> Tensor:
+        """Let a teacher's answers have their share of the loss, and add those to other texts."""
+
+        def distance(answers: Tensor, wanted: Tensor) -> Tensor:
+            return distance_from_teacher(
+                answers, wanted[rows].to(answers.device), temperature=lesson.temperature
+            )
+
+        loss = torch.lerp(loss, distance(logits, lesson.logits), lesson.weight)
         if lesson.forms:
             form = lesson.forms[self.epoch % len(lesson.forms)]
-            logits = self._logits_of([form.token_ids[row] for row in rows])
-            divergence = _divergence(logits, form.logits[rows].to(device), lesson)
-            loss = loss + lesson.weight * divergence
+            _, answers = self._answers_to([form.token_ids[row] for row in rows])
+            loss = loss + lesson.weight * distance(answers, form.logits)
         return loss
 
-    def _logits_of(self, token_ids: list[Sequence[int]]) -> Tensor:
+    def _answers_to(self, token_ids: list[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Embeddings of shape (texts, hidden) and logits of shape (texts, labels)."""
         ids, mask = pad(token_ids, padding_id=self._padding_id)
         device = self._processes.device
         with self._autocast():
-            logits: Tensor = self._model(ids.to(device), mask.to(device)).logits
-        return logits.float()
+            embeddings = self._model.embed(ids.to(device), mask.to(device))
+            logits = self._model.classify(embeddings)
+        return embeddings.float(), logits.float()
+
+    def _embed_all(self) -> Tensor:
+        with self._autocast():
+            return embeddings_of(
+                self._model,
+                self._rows,
+                padding_id=self._padding_id,
+                device=self._processes.device,
+                processes=self._processes,
+            ).to(self._processes.device)
 
     def is_time_to_look(self) -> bool:
         """Whether enough steps were made since the last look, or all."""
@@ -280,7 +269,19 @@ class _Loop:
         self.history.append(record)
         if best is None or record.is_better_than(best):
             self.best_epoch = self.epoch
-            self.best = {name: one.clone() for name, one in self.average.values.items()}
+            self.best = self.average.result()
+
+    def finish(self) -> FitResult:
+        """Let the model have the best weights; before the first look, their mean."""
+        self.average.apply(self.best or None)
+        self._model.eval()
+        return FitResult(
+            epochs=self.epoch,
+            best_epoch=self.best_epoch,
+            last_epoch_loss=self.history[-1].loss if self.history else None,
+            batch_parts=self.gradient.parts,
+            history=tuple(self.history),
+        )
 
     def is_stuck(self) -> bool:
         """Whether validation has seen nothing better for too many looks."""
@@ -334,15 +335,3 @@ class _Loop:
         self.average.apply(state.weights)
         self.average.values = {name: one.to(device) for name, one in state.average.items()}
         self.best = {name: one.to(device) for name, one in state.best.items()}
-
-
-def _divergence(logits: Tensor, wanted: Tensor, lesson: Lesson) -> Tensor:
-    """Kullback-Leibler divergence from the teacher's softened answers, added up over texts."""
-    divergence = nn.functional.kl_div(
-        torch.log_softmax(logits / lesson.temperature, dim=1),
-        torch.log_softmax(wanted / lesson.temperature, dim=1),
-        log_target=True,
-        reduction="sum",
-    )
-    # Gradients shrink with the square of the temperature: this keeps the share what it says.
-    return divergence * lesson.temperature**2

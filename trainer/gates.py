@@ -10,10 +10,11 @@ import msgspec
 from edge_runtime.errors import QualityGateError
 from trainer.config import GateSettings
 
-__all__ = ["Gate", "judge", "refuse_missed"]
+__all__ = ["Gate", "any_is_set", "judge", "refuse_missed"]
 
 _MINIMUM = "minimum_"
 _MAXIMUM = "maximum_"
+_NO_OUTSIDE = "the split has no out-of-scope utterances"
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -28,14 +29,32 @@ class Gate(msgspec.Struct, frozen=True):
     passed: bool
     missed_by: float | None
     """Distance to the limit of a gate that was missed."""
+    missing: str | None
+    """Why it cannot be judged, when it cannot."""
 
 
-def judge(measures: Mapping[str, float | None], settings: GateSettings) -> tuple[Gate, ...]:
+def any_is_set(settings: GateSettings) -> bool:
+    """Tell whether any gate is to be judged."""
+    return any(
+        limit is not None
+        for name, limit in msgspec.structs.asdict(settings).items()
+        if name.startswith((_MINIMUM, _MAXIMUM))
+    )
+
+
+def judge(
+    measures: Mapping[str, float | None],
+    settings: GateSettings,
+    *,
+    missing: Mapping[str, str] | None = None,
+) -> tuple[Gate, ...]:
     """Judge every gate that is set.
 
     Args:
         measures: by the name of their gate without ``minimum_`` or ``maximum_``.
         settings: the limits.
+        missing: by the same names, why a measure that is ``None`` could not be taken; by default
+            the split lacks out-of-scope utterances.
 
     Returns:
         In the order of the settings; empty when none is set.
@@ -44,7 +63,8 @@ def judge(measures: Mapping[str, float | None], settings: GateSettings) -> tuple
     for name, limit in msgspec.structs.asdict(settings).items():
         if limit is None or not name.startswith((_MINIMUM, _MAXIMUM)):
             continue
-        found = measures[name.removeprefix(_MINIMUM).removeprefix(_MAXIMUM)]
+        measure = name.removeprefix(_MINIMUM).removeprefix(_MAXIMUM)
+        found = measures[measure]
         within = operator.ge if name.startswith(_MINIMUM) else operator.le
         passed = found is not None and within(found, limit)
         gates.append(
@@ -54,6 +74,7 @@ def judge(measures: Mapping[str, float | None], settings: GateSettings) -> tuple
                 found=found,
                 passed=passed,
                 missed_by=None if passed or found is None else round(abs(found - limit), 6),
+                missing=None if found is not None else (missing or {}).get(measure, _NO_OUTSIDE),
             )
         )
     return tuple(gates)
@@ -83,5 +104,5 @@ def refuse_missed(gates: Sequence[Gate], *, report: str) -> None:
 
 def _reason(gate: Gate) -> str:
     if gate.found is None:
-        return f"{gate.name} cannot be judged, the split has no utterances for it"
+        return f"{gate.name} cannot be judged: {gate.missing}"
     return f"{gate.name} {gate.limit:g}, found {gate.found:.4f} ({gate.missed_by:.4f} off)"

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from edge_runtime.errors import SettingsError
+
 __all__ = ["end_launched_process", "is_launched", "is_main_process", "launch"]
 
 _INTERRUPTED = 130
@@ -18,8 +20,19 @@ def is_launched() -> bool:
 
     ``accelerate launch`` and ``torchrun`` say so in the environment: ``WORLD_SIZE``, ``RANK``,
     ``LOCAL_RANK``, ``MASTER_ADDR``, ``MASTER_PORT``.
+
+    Raises:
+        SettingsError: ``WORLD_SIZE`` is no number of processes.
     """
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+    count = os.environ.get("WORLD_SIZE", "1")
+    # Letters of other scripts can be digits too, and int() takes signs and blanks.
+    if not (count.isascii() and count.isdigit() and int(count)):
+        raise SettingsError(
+            f"WORLD_SIZE is {count!r}: launchers set it to their number of processes; unset it to "
+            "train in one process",
+            name="WORLD_SIZE",
+        )
+    return int(count) > 1
 
 
 def is_main_process() -> bool:

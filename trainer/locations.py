@@ -10,7 +10,7 @@ from typing import Any
 from edge_runtime.storage import write_atomically
 from trainer.errors import SourceNotFoundError
 
-__all__ = ["resolve", "translating_cloud_errors", "write_location"]
+__all__ = ["resolve", "translating_cloud_errors", "translating_read_errors", "write_location"]
 
 
 def resolve(location: str) -> Any:
@@ -51,16 +51,15 @@ def write_location(location: str, content: bytes) -> None:
 
 @contextlib.contextmanager
 def translating_cloud_errors(location: str) -> Iterator[None]:
-    """Turn an error of the system or of a cloud library into one clear line.
+    """Turn an error of a cloud library or of the network into one clear line.
+
+    What this machine's own disk refuses passes through.
 
     Raises:
         SourceNotFoundError: in place of it.
     """
     try:
         yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SourceNotFoundError(f"cannot open {location}: {reason}", location=location) from error
     except Exception as error:
         if not _is_cloud_error(error):
             raise
@@ -71,9 +70,24 @@ def translating_cloud_errors(location: str) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def translating_read_errors(location: str) -> Iterator[None]:
+    """Turn whatever prevents a path or a URI from being read into one clear line.
+
+    Raises:
+        SourceNotFoundError: in place of it.
+    """
+    try:
+        with translating_cloud_errors(location):
+            yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SourceNotFoundError(f"cannot open {location}: {reason}", location=location) from error
+
+
 def _is_cloud_error(error: Exception) -> bool:
     # Looked at by module, so that a local path imports no cloud library.
-    return any(
+    return isinstance(error, ConnectionError | TimeoutError) or any(
         kind.__module__.split(".")[0] in ("botocore", "boto3", "cloudpathlib", "google", "azure")
         for kind in type(error).__mro__
     )

@@ -11,10 +11,20 @@ from numpy.typing import NDArray
 from edge_runtime.scoring import probabilities
 from trainer.calibration import Predictions
 
-__all__ = ["Measures", "expected_calibration_error", "false_positive_rate", "measure"]
+__all__ = [
+    "BINS",
+    "Measures",
+    "confidence_bins",
+    "expected_calibration_error",
+    "false_positive_rate",
+    "measure",
+    "right_answers",
+]
 
-_BINS = 15
-_TRUE_POSITIVE_RATE = 0.95
+BINS = 15
+"""Of equal width, for confidences."""
+TRUE_POSITIVE_RATE = 0.95
+"""Share of in-scope utterances that pass where the false-positive rate is taken."""
 
 
 class Measures(msgspec.Struct, frozen=True):
@@ -57,14 +67,12 @@ def measure(
     best = logits.argmax(axis=1)
     confidences = probabilities(logits, predictions.calibration).max(axis=1)
     rejected = predictions.scores < predictions.calibration.threshold
-    right = rejected.copy()
-    right[in_scope] = ~rejected[in_scope] & (best == truth)
     measures = Measures(
         in_scope_accuracy=float((best == truth).mean()),
         macro_f1=float(f1_score(truth, best, average="macro", zero_division=0.0)),
         ece=expected_calibration_error(confidences, best == truth),
         in_scope_rejected=float(rejected[in_scope].mean()),
-        overall_accuracy=float(right.mean()),
+        overall_accuracy=float(right_answers(predictions, in_scope, truth).mean()),
     )
     if in_scope.all():
         return measures
@@ -77,8 +85,32 @@ def measure(
     )
 
 
+def right_answers(
+    predictions: Predictions, in_scope: NDArray[np.bool_], truth: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Whether each utterance gets its right answer: its intent, or out of scope.
+
+    Args:
+        predictions: of every utterance.
+        in_scope: which have an intent, shape (utterances,).
+        truth: the label number of those that have one, shape (in scope,).
+    """
+    answers = predictions.answers()
+    right: NDArray[np.bool_] = answers < 0
+    right[in_scope] = answers[in_scope] == truth
+    return right
+
+
+def confidence_bins(confidences: NDArray[np.float64], *, bins: int = BINS) -> NDArray[np.int64]:
+    """The number of each confidence's bin, from 0, shape (utterances,).
+
+    Upper edges belong to their bin; a confidence of exactly 0 to the first.
+    """
+    return np.clip(np.ceil(confidences * bins).astype(np.int64) - 1, 0, bins - 1)
+
+
 def expected_calibration_error(
-    confidences: NDArray[np.float64], right: NDArray[np.bool_], *, bins: int = _BINS
+    confidences: NDArray[np.float64], right: NDArray[np.bool_], *, bins: int = BINS
 ) -> float:
     """Mean distance between confidence and accuracy, over bins of equal width, 0 to 1.
 
@@ -89,8 +121,7 @@ def expected_calibration_error(
         right: whether it was right, shape (utterances,).
         bins: how many.
     """
-    # Upper edges belong to their bin; a confidence of exactly 0 to the first.
-    number = np.clip(np.ceil(confidences * bins).astype(np.int64) - 1, 0, bins - 1)
+    number = confidence_bins(confidences, bins=bins)
     gaps = np.bincount(number, weights=confidences - right, minlength=bins)
     return float(np.abs(gaps).sum() / len(confidences))
 
@@ -101,5 +132,5 @@ def false_positive_rate(in_scope: NDArray[np.float64], out_of_scope: NDArray[np.
     Source: Hendrycks and Gimpel 2017 (arXiv 1610.02136) and its followers, "FPR at 95 % TPR".
     """
     ordered = np.sort(in_scope)[::-1]
-    bound = ordered[int(np.ceil(_TRUE_POSITIVE_RATE * len(ordered))) - 1]
+    bound = ordered[int(np.ceil(TRUE_POSITIVE_RATE * len(ordered))) - 1]
     return float((out_of_scope >= bound).mean())

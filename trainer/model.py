@@ -85,10 +85,14 @@ class IntentModel(nn.Module):
             attention_mask: 1 for tokens, 0 for padding, which stands on the right; int64 of the
                 same shape.
         """
-        embedding = self.embed(input_ids, attention_mask)
+        return IntentOutput(logits=self.classify(self.embed(input_ids, attention_mask)))
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        """Logits of pooled token vectors, shape (batch, labels)."""
         if self.normalized:
             embedding = nn.functional.normalize(embedding, dim=1)
-        return IntentOutput(logits=self.head(embedding))
+        logits: Tensor = self.head(embedding)
+        return logits
 
 
 class EmbeddingModel(nn.Module):

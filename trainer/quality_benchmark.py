@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import random
 import statistics
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -26,17 +25,29 @@ from trainer.config import (
 )
 from trainer.dataset import build_dataset, read_dataset, write_dataset
 from trainer.evaluate import evaluate
+from trainer.held_out import require_test
+from trainer.measures import Measures
 from trainer.teaching import Teaching
-from trainer.train import train
+from trainer.timed_training import train_timed
 
-__all__ = ["PROTOCOLS", "QualityResult", "Spread", "benchmark_quality", "spread_of"]
+__all__ = [
+    "PROTOCOLS",
+    "MeasuredVariant",
+    "QualityResult",
+    "Spread",
+    "VariantQuality",
+    "benchmark_quality",
+    "spread_of",
+]
 
 PROTOCOLS = {"full": 0, "fewshot-5": 5, "fewshot-10": 10}
 """Protocol -> training utterances of each intent; 0 takes all."""
 
 _KIND = "dataset"
 _REVISION = 1
-# A few-shot model has no validation utterances, so nothing that is fitted on them is reported.
+# A few-shot training looks at no validation. Its dataset keeps the whole split, on which the
+# evaluation fits the calibration and a variant is judged by its gate: far more utterances than the
+# protocol grants, so nothing that depends on a calibration is reported.
 _WITHOUT_VALIDATION = frozenset({"in_scope_accuracy", "macro_f1"})
 
 
@@ -51,6 +62,30 @@ class Spread(msgspec.Struct, frozen=True):
     """In the order of the seeds."""
 
 
+class VariantQuality(msgspec.Struct, frozen=True):
+    """What a compiled form of a checkpoint gives."""
+
+    measures: Measures | None
+    """On the test, with the temperature and the threshold of its own; ``None`` without one."""
+    bytes: int
+    """Size of its file."""
+    missed: tuple[str, ...]
+    """Why its gate would keep it out of a bundle; empty when it passes."""
+
+
+class MeasuredVariant(NamedTuple):
+    """A compiled form to measure in place of the checkpoint, and who can do it.
+
+    Compiling lies above this package, so it is handed in.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    """How it is compiled."""
+    measure: Callable[[Path, Path, Path, Path], VariantQuality]
+    """Given the checkpoint, the dataset, the evaluation, and a folder for what it makes."""
+
+
 class QualityResult(msgspec.Struct, frozen=True):
     """What ``bench.quality`` prints."""
 
@@ -58,14 +93,21 @@ class QualityResult(msgspec.Struct, frozen=True):
     """By name, see ``trainer.measures.Measures``; what the data set cannot give is left out."""
     parameters: int
     """Weights of the model, its head included."""
-    seconds: float
-    """Mean wall time of one training; of a student with its teacher's."""
+    seconds: float | None
+    """Mean wall time of one training; of a student with its teacher's. ``None`` when one of them
+    was not measured from start to end."""
     protocol: str
     seeds: tuple[int, ...]
     data: str
     """SHA-256 of the dataset."""
     settings: dict[str, Any]
-    """Of training, calibration and, for a student, distillation."""
+    """Of data, training, calibration; of distillation for a student, of compiling for a variant."""
+    variant: str | None = None
+    """The compiled form that was measured; ``None`` for the checkpoint itself."""
+    bytes: int | None = None
+    """Size of that form's file, the largest of all seeds."""
+    missed_gates: tuple[str, ...] = ()
+    """Seeds whose form would be kept out of a bundle, and why."""
 
 
 def benchmark_quality(
@@ -78,6 +120,7 @@ def benchmark_quality(
     train_settings: TrainSettings,
     calibration_settings: CalibrationSettings,
     distillation: DistillationSettings | None = None,
+    variant: MeasuredVariant | None = None,
     test_location: str | None = None,
     progress: Progress = no_progress,
 ) -> QualityResult:
@@ -89,18 +132,21 @@ def benchmark_quality(
         location: utterances, see ``build_dataset``.
         folder: where datasets, checkpoints and evaluations are kept.
         protocol: one of ``PROTOCOLS``. A few-shot protocol draws its utterances anew with each
-            seed, from the training split, and trains without a validation split.
+            seed, from the training split, and its training looks at no validation; the evaluation
+            and a variant's gate use the whole validation split.
         seeds: how many, from 1 on.
         data_settings: how utterances are read and split.
         train_settings: the recipe; its seed is replaced.
         calibration_settings: the out-of-scope score.
         distillation: measures a student of each model instead of the model.
+        variant: measures this compiled form of each model instead of the model.
         test_location: utterances for the test alone.
         progress: told each step.
 
     Raises:
-        SettingsError: an unknown protocol, or no seed.
-        DataError: an intent has too few training utterances for the protocol.
+        SettingsError: an unknown protocol, no seed, a dataset without a test, or an intent with
+            too few training utterances for the protocol.
+        EdgeError: see the stages.
     """
     if protocol not in PROTOCOLS:
         raise SettingsError(
@@ -113,57 +159,104 @@ def benchmark_quality(
     build_dataset(
         location, whole, settings=data_settings, test_location=test_location, progress=progress
     )
-    found: list[dict[str, float]] = []
-    seconds: list[float] = []
-    parameters = 0
+    require_test(read_dataset(whole))
+    models: list[_Model] = []
     for seed in range(1, seeds + 1):
         place = folder / f"{protocol}-{seed}"
         dataset = _draw(whole, place / "dataset", shots=shots, seed=seed) if shots else whole
         settings = msgspec.structs.replace(train_settings, seed=seed)
         if shots:
             settings = msgspec.structs.replace(settings, early_stopping_epochs=0)
-        start = time.monotonic()
-        checkpoint = place / "checkpoint"
-        trained = train(dataset, checkpoint, settings=settings, progress=progress)
-        if distillation is not None:
-            teaching = Teaching(read_checkpoint(checkpoint), distillation)
-            checkpoint = place / distillation.tier
-            trained = train(
-                dataset, checkpoint, settings=settings, teaching=teaching, progress=progress
-            )
-        seconds.append(time.monotonic() - start)
-        judged = evaluate(
-            checkpoint,
+        model = _make_model(
             dataset,
-            checkpoint.with_name(f"{checkpoint.name}-evaluation"),
-            settings=calibration_settings,
+            place,
+            settings=settings,
+            calibration_settings=calibration_settings,
+            distillation=distillation,
+            variant=variant,
             progress=progress,
         )
-        parameters = trained.document.result["parameters"]
-        found.append(
-            {
-                name: value
-                for name, value in judged.document.result["test"].items()
-                if value is not None and (not shots or name in _WITHOUT_VALIDATION)
-            }
-        )
+        models.append(model)
+    seconds = [model.seconds for model in models if model.seconds is not None]
+    compiled = [model.variant for model in models if model.variant is not None]
+    names = [
+        name
+        for name, value in models[0].measures.items()
+        if value is not None and (not shots or name in _WITHOUT_VALIDATION)
+    ]
     return QualityResult(
-        measures={name: spread_of([one[name] for one in found]) for name in found[0]},
-        parameters=parameters,
-        seconds=statistics.fmean(seconds),
+        measures={name: spread_of([model.measures[name] for model in models]) for name in names},
+        parameters=models[-1].parameters,
+        seconds=statistics.fmean(seconds) if len(seconds) == seeds else None,
         protocol=protocol,
         seeds=tuple(range(1, seeds + 1)),
         data=read_dataset(whole).digest,
         settings={
+            "data": msgspec.to_builtins(data_settings),
             "train": msgspec.to_builtins(train_settings),
             "calibration": msgspec.to_builtins(calibration_settings),
             **({} if distillation is None else {"distillation": msgspec.to_builtins(distillation)}),
+            **({} if variant is None else {"compile": variant.settings}),
         },
+        variant=None if variant is None else variant.name,
+        bytes=max((one.bytes for one in compiled), default=None),
+        missed_gates=tuple(
+            f"seed {seed}: {reason}"
+            for seed, one in enumerate(compiled, start=1)
+            for reason in one.missed
+        ),
     )
 
 
+class _Model(NamedTuple):
+    """What one seed gave."""
+
+    measures: dict[str, Any]
+    """Measure -> value on the test, ``None`` where the data set cannot give it."""
+    parameters: int
+    seconds: float | None
+    variant: VariantQuality | None
+
+
+def _make_model(
+    dataset: Path,
+    place: Path,
+    *,
+    settings: TrainSettings,
+    calibration_settings: CalibrationSettings,
+    distillation: DistillationSettings | None,
+    variant: MeasuredVariant | None,
+    progress: Progress,
+) -> _Model:
+    """Train, teach a student and compile where that is asked for, and measure what comes out."""
+    checkpoint = place / "checkpoint"
+    trained, seconds, _ = train_timed(dataset, checkpoint, settings=settings, progress=progress)
+    if distillation is not None:
+        teaching = Teaching(read_checkpoint(checkpoint), distillation)
+        checkpoint = place / distillation.tier
+        trained, own, _ = train_timed(
+            dataset, checkpoint, settings=settings, teaching=teaching, progress=progress
+        )
+        seconds = None if seconds is None or own is None else seconds + own
+    evaluation = checkpoint.with_name(f"{checkpoint.name}-evaluation")
+    judged = evaluate(
+        checkpoint, dataset, evaluation, settings=calibration_settings, progress=progress
+    )
+    measures: dict[str, Any] = judged.document.result["test"]
+    compiled = None
+    if variant is not None:
+        compiled = variant.measure(
+            checkpoint,
+            dataset,
+            evaluation,
+            checkpoint.with_name(f"{checkpoint.name}-{variant.name}"),
+        )
+        measures = msgspec.to_builtins(compiled.measures)
+    return _Model(measures, trained.document.result["parameters"], seconds, compiled)
+
+
 def _draw(whole: Path, folder: Path, *, shots: int, seed: int) -> Path:
-    """Write a dataset with so many training utterances of each intent."""
+    """Write a dataset with so many training utterances of each intent; the other splits stay."""
     dataset = read_dataset(whole)
     chance = random.Random(seed)  # noqa: S311 - which utterances are drawn, no secret
     rows: list[int] = []

@@ -10,16 +10,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.measures import TRUE_POSITIVE_RATE
+
 __all__ = [
     "Interval",
+    "Separation",
     "auroc_interval",
     "difference_interval",
     "macro_f1_interval",
+    "percentile_interval",
+    "resample_separation",
     "share_interval",
     "wilson_interval",
 ]
@@ -45,7 +51,9 @@ def share_interval(right: NDArray[np.bool_], *, resamples: int, seed: int) -> In
         seed: of the draws.
     """
     chance = np.random.default_rng(seed)
-    return _percentiles(chance.binomial(len(right), right.mean(), size=resamples) / len(right))
+    return percentile_interval(
+        chance.binomial(len(right), right.mean(), size=resamples) / len(right)
+    )
 
 
 def difference_interval(
@@ -63,7 +71,7 @@ def difference_interval(
     gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
     shares = np.array([gained, lost, total - gained - lost]) / total
     counts = np.random.default_rng(seed).multinomial(total, shares, size=resamples)
-    return _percentiles((counts[:, 0] - counts[:, 1]) / total)
+    return percentile_interval((counts[:, 0] - counts[:, 1]) / total)
 
 
 def macro_f1_interval(
@@ -88,7 +96,7 @@ def macro_f1_interval(
     found = counts @ (is_truth * is_best)
     either = counts @ is_truth + counts @ is_best
     scores = np.divide(2 * found, either, out=np.full_like(found, np.nan), where=either > 0)
-    return _percentiles(np.nanmean(scores, axis=1))
+    return percentile_interval(np.nanmean(scores, axis=1))
 
 
 def auroc_interval(
@@ -120,7 +128,71 @@ def auroc_interval(
         # Out-of-scope texts that lie below each value; of those at the same value, half.
         below = np.cumsum(passed, axis=1) - passed / 2
         areas.append((kept * below).sum(axis=1))
-    return _percentiles(np.concatenate(areas))
+    return percentile_interval(np.concatenate(areas))
+
+
+class Separation(NamedTuple):
+    """How well several scores tell both kinds apart in each resample, shape (scores, resamples)."""
+
+    aurocs: NDArray[np.float64]
+    false_positive_rates: NDArray[np.float64]
+    """Share of out-of-scope texts that pass where 95 % of those in scope do."""
+
+
+def resample_separation(
+    in_scope: NDArray[np.float64], out_of_scope: NDArray[np.float64], *, resamples: int, seed: int
+) -> Separation:
+    """Judge several scores of the same texts on the same resamples of the texts.
+
+    So the difference of two scores is that of a pair, and far surer than each of them: both err
+    on much the same texts. Both kinds are drawn on their own.
+
+    Args:
+        in_scope: shape (scores, texts in scope), at least one text.
+        out_of_scope: shape (scores, texts out of scope), at least one text.
+        resamples: how often to draw.
+        seed: of the draws.
+    """
+    chance = np.random.default_rng(seed)
+    own, other = in_scope.shape[1], out_of_scope.shape[1]
+    aurocs: list[NDArray[np.float64]] = []
+    rates: list[NDArray[np.float64]] = []
+    left = resamples
+    while left:
+        rows = min(left, max(1, _CELLS_AT_ONCE // (own + other)))
+        left -= rows
+        kept = chance.multinomial(own, np.full(own, 1 / own), size=rows)
+        passed = chance.multinomial(other, np.full(other, 1 / other), size=rows)
+        found = [
+            _separation(*pair, kept, passed) for pair in zip(in_scope, out_of_scope, strict=True)
+        ]
+        aurocs.append(np.stack([one for one, _ in found]))
+        rates.append(np.stack([one for _, one in found]))
+    return Separation(np.concatenate(aurocs, axis=1), np.concatenate(rates, axis=1))
+
+
+def _separation(
+    in_scope: NDArray[np.float64],
+    out_of_scope: NDArray[np.float64],
+    kept: NDArray[np.int64],
+    passed: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """AUROC and false-positive rate where each text counts so often, shape (resamples,) each."""
+    descending = np.argsort(-in_scope)
+    in_scope, kept = in_scope[descending], kept[:, descending]
+    ascending = np.argsort(out_of_scope)
+    out_of_scope, passed = out_of_scope[ascending], passed[:, ascending]
+    below = np.concatenate([np.zeros((len(passed), 1)), np.cumsum(passed, axis=1)], axis=1)
+    total = below[:, -1]
+    lower = np.searchsorted(out_of_scope, in_scope, side="left")
+    upper = np.searchsorted(out_of_scope, in_scope, side="right")
+    # Of texts with the same score, half counts.
+    wins = (kept * (below[:, lower] + below[:, upper]) / 2).sum(axis=1)
+    auroc = wins / (len(in_scope) * total)
+    enough = math.ceil(TRUE_POSITIVE_RATE * len(in_scope))
+    bound = (np.cumsum(kept, axis=1) >= enough).argmax(axis=1)
+    rate = 1 - below[np.arange(len(below)), lower[bound]] / total
+    return auroc, rate
 
 
 def wilson_interval(right: int, total: int) -> Interval:
@@ -140,7 +212,8 @@ def wilson_interval(right: int, total: int) -> Interval:
     return Interval(low=round(max(0.0, middle - half), 6), high=round(min(1.0, middle + half), 6))
 
 
-def _percentiles(values: NDArray[np.float64] | Sequence[float]) -> Interval:
+def percentile_interval(values: NDArray[np.float64] | Sequence[float]) -> Interval:
+    """The interval that holds the middle 95 % of what the resamples gave."""
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return Interval(low=round(float(low), 6), high=round(float(high), 6))

@@ -17,8 +17,8 @@ from trainer.checkpoint import Checkpoint, load_model
 from trainer.config import DistillationSettings, TrainSettings
 from trainer.errors import TrainingError
 from trainer.examples import Examples
-from trainer.fitting import Form, Lesson
 from trainer.inference import embeddings_of
+from trainer.losses import Form, Lesson
 from trainer.processes import Processes
 from trainer.scrambling import scramble
 from trainer.students import make_student
@@ -62,20 +62,22 @@ class Teaching(NamedTuple):
             digest=document["sha256"],
         )
 
+    @property
+    def name_of_rate(self) -> str:
+        """Name of the setting in ``[distillation]`` that holds the student's learning rate."""
+        return "static_learning_rate" if self.settings.tier == "static" else "learning_rate"
+
     def adapt(self, settings: TrainSettings) -> TrainSettings:
         """The student's own training: all of its weights, and the texts as the teacher sees them.
 
         Args:
             settings: of trainings without a teacher.
         """
-        is_static = self.settings.tier == "static"
         return msgspec.structs.replace(
             settings,
             method="full",
             epochs=self.settings.epochs,
-            learning_rate=self.settings.static_learning_rate
-            if is_static
-            else self.settings.learning_rate,
+            learning_rate=getattr(self.settings, self.name_of_rate),
             max_characters=self.checkpoint.text.max_characters,
             max_tokens=self.checkpoint.text.max_tokens,
         )

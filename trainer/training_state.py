@@ -7,6 +7,7 @@ metadata. No pickle, so reading one runs no code.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,12 +106,9 @@ class TrainingStateStore:
         names = sorted(
             name for name in before.keys() | now.keys() if before.get(name) != now.get(name)
         )
-        return ", ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in names)
-
-    def stored_epoch(self) -> int | None:
-        """Return after which pass the stored state was taken; ``None`` when nothing is stored."""
-        document = self._document()
-        return document.epoch if document is not None else None
+        return ", ".join(
+            f"{name} was {_short(before.get(name))}, is {_short(now.get(name))}" for name in names
+        )
 
     def save(self, state: TrainingState) -> None:
         """Replace the stored state."""
@@ -200,3 +198,9 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     for name, one in value.items():
         found |= _flat(one, f"{prefix}.{name}" if prefix else name)
     return found
+
+
+def _short(value: Any) -> str:
+    """A value in words; of a digest its first digits."""
+    is_digest = isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value)
+    return repr(value[:12] if is_digest else value)

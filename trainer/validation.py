@@ -9,6 +9,7 @@ import msgspec
 
 from edge_runtime.text import normalize
 from trainer.config import DataSettings
+from trainer.data_changes import Change, compare, tell_of_drop
 from trainer.errors import UtterancesInvalidError
 from trainer.utterances import SplitName, Utterance
 
@@ -64,6 +65,8 @@ class CheckedUtterances(msgspec.Struct, frozen=True):
 
     utterances: tuple[Utterance, ...]
     report: ValidationReport
+    changes: tuple[Change, ...]
+    """Every row that is not as it was read, and every one that was dropped."""
 
 
 def check_utterances(utterances: Iterable[Utterance], settings: DataSettings) -> CheckedUtterances:
@@ -77,8 +80,9 @@ def check_utterances(utterances: Iterable[Utterance], settings: DataSettings) ->
             characters, there are fewer than two intents, an intent has too few texts, a
             text has two intents within a split, or training lacks an intent.
     """
-    cleaned = [clean_utterance(utterance, settings) for utterance in utterances]
-    kept, dropped = _drop_duplicates(cleaned)
+    read = list(utterances)
+    cleaned = [clean_utterance(utterance, settings) for utterance in read]
+    kept, dropped, changes = _drop_duplicates(read, cleaned)
     counts = Counter(
         utterance.intent
         for utterance in kept
@@ -99,7 +103,7 @@ def check_utterances(utterances: Iterable[Utterance], settings: DataSettings) ->
         most_examples=max(counts.values()),
         longest_text=max(len(utterance.text) for utterance in kept),
     )
-    return CheckedUtterances(utterances=tuple(kept), report=report)
+    return CheckedUtterances(utterances=tuple(kept), report=report, changes=tuple(changes))
 
 
 def clean_utterance(utterance: Utterance, settings: DataSettings) -> Utterance:
@@ -162,15 +166,23 @@ def _clean_label(label: str, place: str, settings: DataSettings) -> str:
     return normalize(label)
 
 
-def _drop_duplicates(utterances: Iterable[Utterance]) -> tuple[list[Utterance], list[Utterance]]:
-    seen: set[tuple[str, str | None, SplitName]] = set()
+def _drop_duplicates(
+    read: Iterable[Utterance], cleaned: Iterable[Utterance]
+) -> tuple[list[Utterance], list[Utterance], list[Change]]:
+    first: dict[tuple[str, str | None, SplitName], Utterance] = {}
     kept: list[Utterance] = []
     dropped: list[Utterance] = []
-    for utterance in utterances:
+    changes: list[Change] = []
+    for raw, utterance in zip(read, cleaned, strict=True):
         key = (utterance.text, utterance.intent, _split(utterance))
-        (dropped if key in seen else kept).append(utterance)
-        seen.add(key)
-    return kept, dropped
+        same = first.setdefault(key, utterance)
+        if same is utterance:
+            kept.append(utterance)
+            changes += compare(raw, utterance)
+        else:
+            dropped.append(utterance)
+            changes.append(tell_of_drop(raw, rule="duplicate", detail=f"as in {same.place}"))
+    return kept, dropped, changes
 
 
 def _refuse_too_few(counts: Counter[str], settings: DataSettings) -> None:

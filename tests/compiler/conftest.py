@@ -6,12 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from compiler.bundle import make_bundle
+from compiler.bundle import BundleResult, make_bundle
 from compiler.compile import compile_checkpoint
 from compiler.config import DEFAULTS, BundleSettings, CompileSettings
 from compiler.onnx_export import export_onnx
@@ -86,6 +87,24 @@ def line_bundle(built_line_bundle: Path, tmp_path: Path) -> Path:
     copy = tmp_path / "bundle"
     shutil.copytree(built_line_bundle, copy)
     return copy
+
+
+@pytest.fixture
+def bundle_line(tiny_line: Any, built_compiled: Path, bundle_settings: BundleSettings) -> Any:
+    """``make_bundle`` for the tiny line, with changed settings."""
+
+    def make(folder: Path, *, name: str = "small", **changes: Any) -> BundleResult:
+        return make_bundle(
+            built_compiled,
+            tiny_line.checkpoint,
+            tiny_line.dataset,
+            tiny_line.evaluation,
+            folder,
+            name=name,
+            settings=msgspec.structs.replace(bundle_settings, **changes),
+        )
+
+    return make
 
 
 @pytest.fixture(scope="session")

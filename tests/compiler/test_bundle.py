@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from compiler.bundle import BundleResult, make_bundle
+from compiler.bundle import make_bundle
 from compiler.compile import compile_checkpoint, read_compiled
 from compiler.config import DEFAULTS, BundleSettings, CompileSettings
 from edge_runtime.bundle import open_bundle, read_golden
@@ -20,24 +21,6 @@ from edge_runtime.verification import verify_bundle
 from trainer.dataset import read_dataset
 
 NAMES = ("int8", "q8_0", "fp32")
-
-
-@pytest.fixture
-def bundle_line(tiny_line: Any, built_compiled: Path, bundle_settings: BundleSettings) -> Any:
-    """``make_bundle`` for the tiny line, with changed settings."""
-
-    def make(folder: Path, *, name: str = "small", **changes: Any) -> BundleResult:
-        return make_bundle(
-            built_compiled,
-            tiny_line.checkpoint,
-            tiny_line.dataset,
-            tiny_line.evaluation,
-            folder,
-            name=name,
-            settings=msgspec.structs.replace(bundle_settings, **changes),
-        )
-
-    return make
 
 
 @pytest.mark.parametrize("variant", NAMES)
@@ -185,3 +168,24 @@ def test_compiled_variants_are_wanted(
             name="small",
             settings=bundle_settings,
         )
+
+
+def test_inputs_that_do_not_belong_together_are_refused(
+    tiny_line: Any,
+    built_compiled: Path,
+    compile_settings: CompileSettings,
+    bundle_settings: BundleSettings,
+    made_of_another: Callable[[Path, str], Path],
+    tmp_path: Path,
+) -> None:
+    line = (tiny_line.checkpoint, tiny_line.dataset)
+    stray = made_of_another(tiny_line.evaluation, "checkpoint")
+    named: dict[str, Any] = {"name": "small", "settings": bundle_settings}
+    with pytest.raises(ArtifactError, match=r"belongs to another checkpoint .* run eval again"):
+        compile_checkpoint(*line, stray, tmp_path / "compiled", settings=compile_settings)
+    with pytest.raises(ArtifactError, match=r"belongs to another checkpoint .* run eval again"):
+        make_bundle(built_compiled, *line, stray, tmp_path / "bundle", **named)
+    compiled = made_of_another(built_compiled, "evaluation")
+    with pytest.raises(ArtifactError, match=r"belongs to another evaluation .* run compile again"):
+        make_bundle(compiled, *line, tiny_line.evaluation, tmp_path / "bundle", **named)
+    assert not (tmp_path / "bundle").exists()

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from invoke.context import Context
 
-from compiler.commands import make, run
+from compiler.commands.bundling import make
+from compiler.commands.compiling import run
 
 
 @pytest.fixture(autouse=True)

@@ -11,15 +11,20 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from invoke.context import Context
 from transformers import DistilBertConfig, DistilBertModel
 
+from compiler.bundle import make_bundle
+from compiler.commands.compiling import run
 from compiler.compile import compile_checkpoint, read_compiled
-from compiler.config import CompileSettings
+from compiler.config import BundleSettings, CompileSettings
 from compiler.errors import ExportError, QualityGateError
-from edge_runtime.artifact import Artifact
+from edge_runtime.artifact import Artifact, produce_artifact
+from edge_runtime.bundle import open_bundle
 from edge_runtime.errors import ArtifactError, SettingsError
 from edge_runtime.storage import file_entries
 from trainer.config import CalibrationSettings, TrainSettings
+from trainer.dataset import read_dataset, write_dataset
 from trainer.evaluate import evaluate
 from trainer.train import train
 
@@ -48,7 +53,7 @@ def test_all_three_variants_pass_and_keep_the_order_that_was_asked_for(
         assert variant.gate.utterances == variant.test.utterances == 36
         assert variant.gate.in_scope == 30
         assert variant.test.accuracy > 0.9
-        stored = np.load(built_compiled / f"{variant.name}.validation.npy", allow_pickle=False)
+        stored = np.load(built_compiled / f"{variant.name}.calibration.npy", allow_pickle=False)
         assert stored.shape == (36, 64)
 
 
@@ -71,7 +76,7 @@ def test_each_variant_has_a_calibration_of_its_own(built_compiled: Path) -> None
 def test_nothing_but_variants_and_their_embeddings_is_left(built_compiled: Path) -> None:
     assert {path.name for path in built_compiled.iterdir()} == {
         *FILES.values(),
-        *(f"{name}.validation.npy" for name in FILES),
+        *(f"{name}.calibration.npy" for name in FILES),
         "compiled.json",
     }
 
@@ -117,7 +122,7 @@ def test_one_variant_alone_is_compiled_without_the_others(
     compile_line(tiny_line, folder, compile_settings, variants=("q8_0",), required=("q8_0",))
     assert {path.name for path in folder.iterdir()} == {
         "model.q8_0.gguf",
-        "q8_0.validation.npy",
+        "q8_0.calibration.npy",
         "compiled.json",
     }
 
@@ -159,7 +164,7 @@ def test_an_optional_variant_that_is_refused_is_left_out_and_said(
     assert refused["reasons"][0].startswith("its logits differ by ")
     assert [variant.name for variant in read_compiled(folder)[1]] == ["int8", "q8_0"]
     assert not (folder / "model.fp32.onnx").exists()
-    assert not (folder / "fp32.validation.npy").exists()
+    assert not (folder / "fp32.calibration.npy").exists()
 
 
 def test_an_encoder_that_gguf_cannot_hold_still_ships_as_onnx(
@@ -226,3 +231,49 @@ def test_a_damaged_checkpoint_is_refused(
     (checkpoint / "labels.json").write_text("[]")
     with pytest.raises(ArtifactError, match=r"labels\.json is missing or changed"):
         compile_line(tiny_line._replace(checkpoint=checkpoint), tmp_path / "new", compile_settings)
+
+
+def test_without_a_test_nothing_tells_the_accuracy_of_a_variant(
+    tiny_line: Any,
+    compile_settings: CompileSettings,
+    bundle_settings: BundleSettings,
+    calibration_settings: CalibrationSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    whole = read_dataset(tiny_line.dataset)
+    learnt = msgspec.structs.replace(whole, test=whole.test.rows([]))
+    line = tiny_line._replace(dataset=tmp_path / "dataset", evaluation=tmp_path / "evaluation")
+    produce_artifact(
+        line.dataset,
+        kind="dataset",
+        revision=1,
+        settings={},
+        parents={},
+        make=lambda partial: write_dataset(learnt, partial) or {},
+    )
+    evaluate(line.checkpoint, line.dataset, line.evaluation, settings=calibration_settings)
+    compile_line(line, tmp_path / "compiled", compile_settings, variants=("fp32",))
+    _, (variant,) = read_compiled(tmp_path / "compiled")
+    assert (variant.test, variant.measures, variant.gate.utterances) == (None, None, 36)
+    made = make_bundle(
+        tmp_path / "compiled", line.checkpoint, line.dataset, line.evaluation, tmp_path / "bundle",
+        name="small", settings=bundle_settings,
+    )  # fmt: skip
+    quality = open_bundle(made.bundle.path).manifest.variants[0].quality
+    assert quality.accuracy is None
+    assert quality.max_logit_difference == variant.gate.max_logit_difference
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "edgewise.toml").write_text('[compile]\nvariants = ["fp32"]\n')
+    run(
+        Context(),
+        checkpoint=str(line.checkpoint),
+        dataset="dataset",
+        evaluation="evaluation",
+        folder="compiled",
+    )
+    printed = capsys.readouterr().out
+    assert "fp32: " in printed
+    assert "accuracy" not in printed

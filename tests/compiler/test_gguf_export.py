@@ -73,7 +73,7 @@ def test_llama_cpp_gives_nearly_torch_s_embeddings_and_the_same_answers(
     logits = head.logits(reference)
     ordered = np.sort(logits, axis=1)
     clear = ordered[:, -1] - ordered[:, -2] > 1.0
-    assert clear.sum() > 60
+    assert clear.sum() > 50
     answers = head.logits(found).argmax(axis=1)
     assert np.array_equal(answers[clear], logits.argmax(axis=1)[clear])
 

@@ -28,7 +28,7 @@ def infra_test(folder: Path, **environment: str) -> subprocess.CompletedProcess[
 @pytest.mark.slow
 @pytest.mark.terraform
 @pytest.mark.skipif(shutil.which("terraform") is None, reason="there is no Terraform here")
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_the_cloud_side_passes_every_check_without_an_account(tmp_path: Path) -> None:
     # Settings of a real account, which must not be used.
     result = infra_test(tmp_path, AWS_PROFILE="nobody", AWS_ENDPOINT_URL="http://127.0.0.1:9")

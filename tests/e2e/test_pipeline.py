@@ -86,4 +86,5 @@ def test_a_required_variant_that_fails_its_gate_exits_3_and_leaves_nothing(
     assert len(errors) == 1
     assert "variant fp32 is refused" in errors[0]
     made = {path.name for path in (workspace.folder / "build/small").iterdir()}
-    assert made == {"dataset", "checkpoint", "evaluation", "evaluation-report"}
+    results = {"dataset", "checkpoint", "evaluation", "evaluation-report"}
+    assert made == {*results, "dataset.changes.jsonl"}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from edge_runtime.artifact import Artifact, produce_artifact, read_artifact
+from edge_runtime.artifact import Artifact, check_parents, produce_artifact, read_artifact
 from edge_runtime.errors import ArtifactError
 
 
@@ -177,3 +177,11 @@ def test_any_changed_byte_of_a_file_is_found(
     path.write_bytes(content)
     with pytest.raises(ArtifactError, match=r"words\.txt"):
         read_artifact(folder, "dataset")
+
+
+def test_a_folder_that_was_made_of_another_input_is_refused(tmp_path: Path) -> None:
+    made = produce(tmp_path / "dataset", parents={"utterances": "1" * 64})
+    check_parents(made, {"utterances": "1" * 64}, task="data.build")
+    for wrong in ({"utterances": "2" * 64}, {"words": "1" * 64}):
+        with pytest.raises(ArtifactError, match=r"belongs to another .* run data\.build again"):
+            check_parents(made, wrong, task="data.build")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from edge_runtime.errors import StorageError
 from edge_runtime.storage import (
     canonical_json,
+    check_writable,
     file_entries,
     file_entry,
     own_folder,
@@ -125,6 +126,41 @@ def test_writing_makes_the_folder_and_leaves_only_the_file(tmp_path: Path) -> No
     write_atomically(tmp_path / "deep" / "file", b"content")
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["file"]
     assert (tmp_path / "deep" / "file").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("file/below", "a file stands where a folder is needed"),
+        ("folder", "a file stands where a folder is needed"),
+        ("x" * 300, "File name too long"),
+        ("loop/file", "Too many levels of symbolic links|a file stands where"),
+    ],
+)
+@pytest.mark.parametrize("write", [check_writable, lambda path: write_atomically(path, b"new")])
+def test_what_cannot_be_written_is_one_clear_error(
+    tmp_path: Path, write: Callable[[Path], None], name: str, why: str
+) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(StorageError, match=why):
+        write(tmp_path / name)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_folder_that_the_system_refuses_to_make_is_one_clear_error() -> None:
+    with pytest.raises(StorageError, match="cannot write /proc/none/file: No such file"):
+        write_atomically(Path("/proc/none/file"), b"new")
+
+
+def test_a_check_leaves_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    check_writable(tmp_path / "file")
+    check_writable(tmp_path / "deep" / "other")
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert list((tmp_path / "deep").iterdir()) == []
 
 
 def test_a_kill_while_writing_leaves_the_old_content(

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from compiler.intent_benchmark import AdditionResult, Answered
+from edge_runtime.errors import StorageError
 from trainer.benchmark_record import write_record
+from trainer.calibration_benchmark import CalibrationBenchmark, ConfidenceMethod
+from trainer.data_benchmark import DataBenchmark
 from trainer.quality_benchmark import QualityResult, Spread
+from trainer.resampling import Interval
+from trainer.score_benchmark import ScoreBenchmark, ScoreResult
+from trainer.threshold_benchmark import LimitedThresholds, ThresholdMethod, ThresholdResult
+from trainer.training_benchmark import PrecisionResult, TrainingBenchmark
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks_page.py"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 PUBLISHED = """
 [[figure]]
 data_set = "Lamps"
@@ -34,14 +42,8 @@ measures = { in_scope_accuracy = 0.8 }
 @pytest.fixture
 def render(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
     """The function ``benchmarks_page``."""
-    specification = importlib.util.spec_from_file_location("benchmarks_page", PAGE)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    # msgspec looks up the types of fields there.
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    specification.loader.exec_module(module)
-    made: Callable[[Path], str] = module.benchmarks_page
+    monkeypatch.syspath_prepend(DOCS)
+    made: Callable[[Path], str] = importlib.import_module("benchmarks_page").benchmarks_page
     return made
 
 
@@ -60,6 +62,11 @@ def record(folder: Path, protocol: str) -> None:
     result = QualityResult(measures, 22_700_000, 118.7, protocol, (1, 2, 3), "abc" * 20, {})
     command = f"./inv bench.quality --data lamps.csv --protocol {protocol}"
     path = folder / f"lamps-{protocol}.json"
+    write_record(path, result, data_set="Lamps", model="edgewise", command=command)
+
+
+def other_record(folder: Path, name: str, result: msgspec.Struct, command: str) -> None:
+    path = folder / f"{name}.json"
     write_record(path, result, data_set="Lamps", model="edgewise", command=command)
 
 
@@ -96,3 +103,145 @@ def test_how_to_repeat_it_stands_below(render, folder: Path) -> None:
 
 def test_what_is_not_measured_says_so(render, folder: Path) -> None:
     assert rows(render(folder), "Lamps, full")[2].startswith("| **edgewise**: not measured yet |")
+
+
+def test_a_variant_has_a_row_with_its_size_and_no_training(render, folder: Path) -> None:
+    record(folder, "full")
+    path = folder / "lamps-full.json"
+    written = msgspec.json.decode(path.read_bytes())
+    written["result"] |= {"variant": "onnx-int8", "bytes": 23_400_000, "seconds": None}
+    (folder / "lamps-full-int8.json").write_bytes(msgspec.json.encode(written))
+    head, _, int8, ours, theirs = rows(render(folder), "Lamps, full")
+    assert head.endswith("| parameters | size | training | source |")
+    assert int8.startswith("| **edgewise, onnx-int8** |")
+    assert "| 22.7 M | 23.4 MB |  | [lamps-full-int8.json]" in int8
+    assert "| 22.7 M |  | 119 s | [lamps-full.json]" in ours
+    assert "| 110.0 M |  |  | Somebody 2020, table 2 |" in theirs
+
+
+def test_a_check_of_data_has_its_own_section_and_machine(render, folder: Path) -> None:
+    result = DataBenchmark(1_000_000, 62 * 2**20, 61.2, 75.0, 1500 * 2**20, 2, {"duplicate": 3})
+    other_record(folder, "data", result, "./inv bench.data --rows 1000000 --seed 1")
+    page = render(folder)
+    assert rows(page, "Checking data")[2] == (
+        "| 1,000,000 | 62 MiB | 61.2 s | 75.0 s | 1,500 MiB | 2 | "
+        "[data.json](benchmarks/data.json) |"
+    )
+    assert "`data`: `./inv bench.data --rows 1000000 --seed 1`; " in page
+
+
+def test_an_added_intent_shows_the_worst_of_the_others_falls(render, folder: Path) -> None:
+    result = AdditionResult(
+        before=Answered(accuracy=0.97, answered=0.95, rejected=0.03),
+        others_fall=Spread(0.0002, 0.0003, 0.0, (0.0, 0.0, 0.0006)),
+        others_answered_fall=Spread(0.0001, 0.0, 0.0001, (0.0001,)),
+        others_rejected=Spread(0.03, 0.0, 0.03, (0.03,)),
+        found=Spread(0.9, 0.05, 0.9, (0.85, 0.9, 0.95)),
+        found_best=Spread(0.95, 0.01, 0.95, (0.94, 0.95, 0.96)),
+        found_rejected=Spread(0.05, 0.0, 0.05, (0.05,)),
+        seconds=Spread(0.5, 0.1, 0.48, (0.4, 0.48, 0.6)),
+        intents=("a", "b", "c", "d"),
+        refused=("d",),
+        warned=(),
+        examples=10,
+        seed=1,
+        data="0" * 64,
+        settings={"intent": {"taken": 0.001}},
+    )
+    other_record(folder, "intent", result, "./inv bench.intent --data lamps.csv")
+    assert rows(render(folder), "An intent added without training")[2] == (
+        "| edgewise | Lamps | 3 | 10 | 97.00 % | 0.02 % | 0.06 % | 0.01 % | 90.00 % +/- 5.00 % | "
+        "95.00 % +/- 1.00 % | 0.48 s | 1 | [intent.json](benchmarks/intent.json) |"
+    )
+
+
+def test_ways_to_calibrate_stand_in_tables(render, folder: Path) -> None:
+    judged = ThresholdResult(in_scope_rejected=0.03, in_scope_right=0.95, oos_recall=0.8)
+    result = CalibrationBenchmark(
+        confidences={"temperature": ConfidenceMethod(0.01, 0.001, 0.03, 0.97)},
+        thresholds={
+            size: {"empirical": ThresholdMethod(rejected=0.031, error=0.01)}
+            for size in ("1000", "50")
+        },
+        with_out_of_scope=(LimitedThresholds(0.1, judged, judged),),
+        wanted=0.03,
+        utterances=3000,
+        folds=5,
+        repeats=10,
+        draws=100,
+        data="abc" * 20,
+    )
+    other_record(folder, "calibration", result, "./inv bench.calibration --repeats 10")
+    told = rows(render(folder), "Calibration, by cross-validation on validation")
+    assert "| temperature | 0.0100 +/- 0.0010 | 0.0300 | 97.00 % |" in told
+    assert told.index("| 50 | empirical | 3.10 % | 1.00 % |") < told.index(
+        "| 1000 | empirical | 3.10 % | 1.00 % |"
+    )
+    assert "| 10 % | both kinds | 3.00 % | 95.00 % | 80.00 % |" in told
+
+
+def test_scores_show_what_they_gain_over_the_default_and_weigh(render, folder: Path) -> None:
+    one = ScoreResult(
+        parts=("energy", "lexical-margin"),
+        auroc=0.98,
+        auroc_interval=Interval(0.97, 0.99),
+        auroc_gain=-0.001,
+        auroc_gain_interval=Interval(-0.003, 0.002),
+        fpr95=0.06,
+        fpr95_interval=Interval(0.02, 0.1),
+        fpr95_gain_interval=Interval(-0.02, 0.01),
+        bytes=3 * 2**20,
+    )
+    default = msgspec.structs.replace(one, parts=("max-logit", "mahalanobis"))
+    result = ScoreBenchmark((one, default), default.parts, 3000, 100, 2**20, 2000, 1, "abc" * 20)
+    other_record(folder, "scores", result, "./inv bench.scores --resamples 2000")
+    page = render(folder)
+    assert "beside the 1.00 MiB that every bundle has so that intents can be added" in page
+    told = rows(page, "Out-of-scope scores, on validation")
+    assert told[2] == (
+        "| energy + lexical-margin | 0.9800 (0.9700 to 0.9900) | -0.0010 (-0.0030 to +0.0020) | "
+        "6.0 % (2.0 % to 10.0 %) | 3.00 MiB |"
+    )
+    assert told[3].startswith("| **max-logit + mahalanobis** (default) |")
+
+
+def test_each_precision_of_a_training_has_a_row_with_the_device(render, folder: Path) -> None:
+    def alone(value: float) -> Spread:
+        return Spread(value, 0.0, value, (value,))
+
+    fp32 = PrecisionResult(
+        seconds=alone(431.2),
+        seconds_to_best=alone(380.0),
+        seconds_to_target=alone(150.4),
+        utterances_per_second=alone(251.0),
+        peak_memory_bytes=alone(1800 * 2.0**20),
+        validation_accuracy=alone(0.975),
+        test_accuracy=alone(0.968),
+        epochs=(6,),
+    )
+    bf16 = msgspec.structs.replace(fp32, seconds_to_target=None, validation_accuracy=None)
+    result = TrainingBenchmark(
+        precisions={"fp32": fp32, "bf16": bf16},
+        device="NVIDIA Something",
+        memory_of="GPU",
+        threads=2,
+        target=0.965,
+        utterances=15000,
+        seeds=(1,),
+        data="abc" * 20,
+        settings={},
+    )
+    other_record(folder, "speed", result, "./inv bench.training --data lamps.csv")
+    _, _, of_bf16, of_fp32 = rows(render(folder), "Time and memory of a training")
+    assert of_fp32 == (
+        "| edgewise | Lamps | NVIDIA Something, 2 threads | fp32 | 431 s | 150 s (96.5 %) | 251 | "
+        "1,800 MiB of the GPU | 97.50 % | 96.80 % | [speed.json](benchmarks/speed.json) |"
+    )
+    assert "| bf16 | 431 s |  | 251 | 1,800 MiB of the GPU |  | 96.80 % |" in of_bf16
+
+
+def test_a_record_of_an_unknown_task_is_named(render, folder: Path) -> None:
+    result = DataBenchmark(1, 1, 1.0, 1.0, 1, 1, {})
+    other_record(folder, "strange", result, "./inv bench.strange")
+    with pytest.raises(StorageError, match=r"strange.json comes from bench.strange, which docs"):
+        render(folder)

@@ -118,6 +118,19 @@ def test_invoke_takes_every_command_that_is_shown_whole(
         assert len(parser.parse_argv(words)) == 2, " ".join(words)
 
 
+def test_every_short_flag_is_a_letter(tasks: Any) -> None:
+    # Invoke takes the first character of a flag's name that is free, be it a hyphen.
+    short = {
+        (context.name, name)
+        for context in tasks.to_contexts()
+        for argument in context.args.values()
+        for name in argument.names
+        if len(name) == 1
+    }
+    assert short
+    assert {(task, name) for task, name in short if not name.isalpha()} == set()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_the_runtime_takes_every_command_that_is_shown(page: Path) -> None:
     for words in runtime_commands(page):

@@ -81,6 +81,7 @@ def make_tiny_bundle(
     change: Callable[[Manifest], Manifest] = lambda manifest: manifest,
     golden: Sequence[str] = GOLDEN,
     golden_offset: float = 0.0,
+    head: Head = HEAD,
 ) -> Path:
     """Make the bundle at ``folder`` and return ``folder``.
 
@@ -92,10 +93,11 @@ def make_tiny_bundle(
         golden: texts of the golden samples.
         golden_offset: added to every expected confidence: with more than the tolerance the
             bundle is intact and fails its self-test.
+        head: one with the same layer, and what was learnt of texts besides.
     """
     with replace_folder(folder) as partial:
         _write_tokenizer(partial / "tokenizer.json")
-        write_atomically(partial / "head.npz", encode_head(HEAD))
+        write_atomically(partial / "head.npz", encode_head(head))
         _write_graph(partial / "model.int8.onnx", int8=True)
         _write_graph(partial / "model.fp32.onnx", int8=False)
         _write_golden(partial, golden, golden_offset)

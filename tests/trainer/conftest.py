@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,3 +44,24 @@ def still_base_model(tiny_base_model: Path, tmp_path_factory: pytest.TempPathFac
 def check_settings() -> CheckSettings:
     """The defaults of section ``[check]``."""
     return load_settings(CheckSettings, "check", defaults=DEFAULTS, environment={})
+
+
+@pytest.fixture
+def first_state() -> Any:
+    """The state of a training after its first step, for tests that only need there to be one."""
+    import torch
+
+    from trainer.training_state import TrainingState
+
+    return TrainingState(
+        epoch=1,
+        step=1,
+        best_epoch=1,
+        batch_parts=1,
+        history=(),
+        schedule={},
+        optimizer={"state": {}, "param_groups": []},
+        weights={"a": torch.zeros(1)},
+        average={},
+        best={},
+    )

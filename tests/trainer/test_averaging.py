@@ -42,6 +42,29 @@ def test_the_mean_is_applied_for_a_while_and_taken_back() -> None:
     assert weight.item() == 4.0
 
 
+def test_the_first_weights_have_their_share_in_what_is_applied() -> None:
+    weight = torch.full((1,), 8.0, requires_grad=True)
+    average = AveragedWeights({"weight": weight}, decay=0.0, initial_share=0.25)
+    with torch.no_grad():
+        weight.fill_(16.0)
+    average.update(1)
+
+    with average.applied():
+        assert weight.item() == 14.0
+    assert weight.item() == 16.0
+    assert average.values["weight"].item() == 16.0
+
+
+def test_a_result_stays_when_the_mean_goes_on() -> None:
+    average, weight = moved(0.0, 3.0)
+    result = average.result()
+    with torch.no_grad():
+        weight.fill_(7.0)
+    average.update(2)
+
+    assert (result["weight"].item(), average.values["weight"].item()) == (3.0, 7.0)
+
+
 def test_it_is_taken_back_after_an_error() -> None:
     average, weight = moved(0.5, 4.0)
     with pytest.raises(RuntimeError), average.applied():

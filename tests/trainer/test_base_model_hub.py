@@ -123,19 +123,21 @@ def serve(folder: Path) -> Iterator[Callable[..., Hub]]:
         hub.server_close()
 
 
-def find(hub: Hub, home: Path, name: str = NAME, **environment: str) -> str:
+_FIND = (
+    "import sys\n"
+    "from trainer.base_model import find_base_model\n"
+    "from trainer.errors import BaseModelError\n"
+    "try:\n"
+    "    base = find_base_model(sys.argv[1])\n"
+    "except BaseModelError as error:\n"
+    "    print(error)\n"
+    "else:\n"
+    "    print(base.name, base.revision, base.licence, base.digest)\n"
+)
+
+
+def find(hub: Hub, home: Path, name: str = NAME, *, script: str = _FIND, **environment: str) -> str:
     """Ask for a base model in a process of its own: the hub's library reads its settings once."""
-    script = (
-        "import sys\n"
-        "from trainer.base_model import find_base_model\n"
-        "from trainer.errors import BaseModelError\n"
-        "try:\n"
-        "    base = find_base_model(sys.argv[1])\n"
-        "except BaseModelError as error:\n"
-        "    print(error)\n"
-        "else:\n"
-        "    print(base.name, base.revision, base.licence, base.digest)\n"
-    )
     settings = {
         "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_address[1]}",
         "HF_HOME": str(home / "cache"),
@@ -155,6 +157,19 @@ def find(hub: Hub, home: Path, name: str = NAME, **environment: str) -> str:
     lines = done.stdout.splitlines()
     assert len(lines) == 1
     return lines[0]
+
+
+def test_for_counting_tokens_the_tokenizer_alone_is_fetched(
+    serve: Callable[..., Hub], tmp_path: Path
+) -> None:
+    hub = serve()
+    script = (
+        "import sys\n"
+        "from trainer.base_model import find_tokenizer\n"
+        "print(find_tokenizer(sys.argv[1]).name)\n"
+    )
+    assert find(hub, tmp_path, script=script) == "tokenizer.json"
+    assert hub.fetched == ["tokenizer.json"]
 
 
 def test_a_model_is_fetched_once_and_only_what_is_used_of_it(

@@ -7,8 +7,15 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.errors import StorageError
-from trainer.benchmark_record import BenchmarkRecord, describe_machine, read_record, write_record
+from trainer.benchmark_record import (
+    BenchmarkRecord,
+    describe_machine,
+    inv_command,
+    read_record,
+    write_record,
+)
 from trainer.quality_benchmark import QualityResult, Spread
+from trainer.tracking.provenance import code_version
 
 
 @pytest.fixture
@@ -42,6 +49,16 @@ def test_the_same_result_gives_the_same_bytes(tmp_path: Path, result: QualityRes
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
 
 
+def test_a_command_tells_names_of_files_and_leaves_out_what_was_not_given() -> None:
+    data = Path("/somewhere/secret/my lamps.csv")
+    command = inv_command("bench.quality", data=data, data_set=None, seeds=3, keep=True, slow=False)
+    assert command == "./inv bench.quality --data 'my lamps.csv' --seeds 3 --keep"
+
+
+def test_a_record_knows_the_task_that_gave_it(tmp_path: Path, result: QualityResult) -> None:
+    assert write(tmp_path / "a.json", result).task == "bench.quality"
+
+
 def test_a_record_names_the_machine_and_no_user() -> None:
     machine = describe_machine()
     assert machine.cores >= 1
@@ -54,3 +71,15 @@ def test_what_is_no_record_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(StorageError, match="a.json is no benchmark's record"):
         read_record(tmp_path / "a.json")
+
+
+def test_the_commit_and_whether_it_differs_are_of_every_package_that_was_measured(
+    tmp_path: Path, result: QualityResult
+) -> None:
+    known = {"data_set": "Lamps", "model": "edgewise", "command": "./inv bench.quality"}
+    assert write_record(tmp_path / "a.json", result, **known).commit == code_version().commit
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "__init__.py").write_text("one = 1\n")
+    # No commit of this checkout says what stands in a folder elsewhere.
+    elsewhere = write_record(tmp_path / "c.json", result, **known, packages=(tmp_path / "other",))
+    assert (elsewhere.commit, elsewhere.dirty) == (None, None)

@@ -19,9 +19,16 @@ from trainer.calibration import (
     fit_temperature,
     fit_threshold,
     predict,
-    threshold_basis,
+)
+from trainer.calibration_basis import (
+    CalibrationBasis,
+    CalibrationTexts,
+    calibration_texts,
+    describe_basis,
+    warn_of_basis,
 )
 from trainer.config import CalibrationSettings
+from trainer.dataset import Dataset, Split
 
 SCORES = st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=200)
 
@@ -92,8 +99,24 @@ def fitted(
     embeddings: np.ndarray, intents: Sequence[str | None], *scores: ScoreName
 ) -> Calibration:
     return fit_calibration(
-        embeddings, intents, tuple("abcde"), head=identity_head(), settings=settings(*scores)
+        embeddings, held(intents), tuple("abcde"), head=identity_head(), settings=settings(*scores)
     )
+
+
+def held(intents: Sequence[str | None], *, held_out: bool = True) -> CalibrationTexts:
+    """Utterances with these intents, of validation or of the training."""
+    split = Split(texts=["a text"] * len(intents), intents=list(intents))
+    return CalibrationTexts(split=split, held_out=held_out, out_of_scope_training=0)
+
+
+def basis_of(
+    embeddings: np.ndarray, texts: CalibrationTexts, *scores: ScoreName
+) -> CalibrationBasis:
+    known = {"head": identity_head(), "settings": settings(*scores)}
+    found = fit_calibration(embeddings, texts, tuple("abcde"), **known)
+    basis = describe_basis(embeddings, texts, tuple("abcde"), **known)
+    warn_of_basis(basis, found, settings(*scores))
+    return basis
 
 
 def settings(*scores: ScoreName) -> CalibrationSettings:
@@ -102,6 +125,8 @@ def settings(*scores: ScoreName) -> CalibrationSettings:
         in_scope_rejections=0.1,
         out_of_scope_utterances=50,
         default_threshold=-2.5,
+        default_logit_share=0.5,
+        default_temperature=0.8,
     )
 
 
@@ -129,15 +154,103 @@ def test_every_part_of_a_fused_score_weighs_the_same() -> None:
 def test_too_few_validation_texts_get_the_default_threshold_and_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    logits, truth = drawn(10, temperature=1.0)
+    logits, truth = drawn(200, temperature=1.0)
     intents = ["abcde"[number] for number in truth]
-    # One of ten may be rejected, of nine none.
-    assert fitted(logits, intents, "max-logit").threshold != -2.5
+    assert basis_of(logits, held(intents), "max-logit").threshold == "in-scope"
     assert caplog.messages == []
+    # One of ten may be rejected, of nine none.
+    assert fitted(logits[:10], intents[:10], "max-logit").threshold != -2.5
     assert fitted(logits[:9], intents[:9], "max-logit").threshold == -2.5
-    (said,) = caplog.messages
+    assert basis_of(logits[:9], held(intents[:9]), "max-logit").threshold == "default"
+    said, of_temperature = caplog.messages
     assert said.startswith("9 in-scope validation utterances are too few to fit an out-of-scope")
     assert said.endswith("10 would be needed); it is set to calibration.default_threshold, -2.5")
+    assert of_temperature.startswith("9 in-scope validation utterances with ")
+    assert "held near what models of more utterances get: 0." in of_temperature
+
+
+def test_few_right_answers_leave_the_temperature_near_its_prior(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logits = np.eye(5, dtype=np.float32)[[0, 1, 2, 3, 4] * 2] * 8
+    intents = list("abcde") * 2
+    alone = fit_temperature(logits, np.array([0, 1, 2, 3, 4] * 2))
+    assert alone < 0.3
+    assert fitted(logits, intents, "max-logit").temperature == pytest.approx(0.65, abs=0.05)
+    assert basis_of(logits, held(intents), "max-logit") == CalibrationBasis(
+        in_scope=10,
+        mistakes=0,
+        threshold="in-scope",
+        out_of_scope_validation=0,
+        out_of_scope_training=0,
+    )
+    (said,) = caplog.messages
+    assert said.startswith("10 in-scope validation utterances with 0 mistakes say little")
+
+
+def test_many_utterances_outweigh_the_prior() -> None:
+    logits, truth = drawn(6000, temperature=3.0)
+    alone = fit_temperature(logits, truth)
+    assert fit_temperature(logits, truth, believed=0.8, weight=10.0) == pytest.approx(
+        alone, rel=0.01
+    )
+
+
+def test_texts_that_were_learnt_from_give_the_defaults_and_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logits, truth = drawn(200, temperature=1.0)
+    texts = held(["abcde"[number] for number in truth], held_out=False)
+    found = fit_calibration(
+        logits, texts, tuple("abcde"), head=identity_head(), settings=settings("energy")
+    )
+    assert (found.temperature, found.threshold) == (0.8, 0.5)
+    half = logits.max(axis=1) < logits.max(axis=1).mean() / 2
+    assert 0 < half.sum() < 200
+    answers = predict(logits, head=identity_head(), calibration=found).answers()
+    assert np.array_equal(answers == -1, half)
+    assert basis_of(logits, texts, "max-logit").in_scope == 0
+    (said,) = caplog.messages
+    assert said.startswith("no validation utterance has an intent: a text is out of scope when")
+
+
+def dataset_of(train: list[str | None], validation: list[str | None]) -> Dataset:
+    def split(name: str, intents: list[str | None]) -> Split:
+        return Split(texts=[f"{name} {row}" for row in range(len(intents))], intents=intents)
+
+    return Dataset(
+        labels=("a", "b"),
+        train=split("train", train),
+        validation=split("validation", validation),
+        test=split("test", []),
+        digest="",
+    )
+
+
+@pytest.mark.parametrize(("of_validation", "taken"), [(26, 144), (49, 144), (50, 0), (100, 0)])
+def test_training_texts_out_of_scope_count_where_validation_has_too_few(
+    of_validation: int, taken: int
+) -> None:
+    dataset = dataset_of(["a", "b"] * 50 + [None] * 144, ["a", "b"] * 10 + [None] * of_validation)
+    texts = calibration_texts(dataset, settings("max-logit"))
+    assert texts.split.texts[: len(dataset.validation.texts)] == dataset.validation.texts
+    assert texts.split.intents.count(None) == of_validation + taken
+    assert texts.out_of_scope_training == taken
+    assert (texts.held_out, texts.basis(settings("max-logit"))) == (True, "out-of-scope")
+
+
+def test_no_text_out_of_scope_is_added_when_they_are_turned_off() -> None:
+    off = msgspec.structs.replace(settings("max-logit"), out_of_scope_utterances=0)
+    dataset = dataset_of(["a", "b", None], ["a", "b"])
+    assert calibration_texts(dataset, off).split == dataset.validation
+
+
+def test_training_texts_stand_in_for_a_validation_without_intents() -> None:
+    dataset = dataset_of(["a", "b"] * 1500 + [None] * 60, [])
+    texts = calibration_texts(dataset, settings("max-logit"))
+    assert len(texts.split.in_scope().texts) == 1000
+    assert texts.split.intents.count(None) == texts.out_of_scope_training == 60
+    assert (texts.held_out, texts.basis(settings("max-logit"))) == (False, "default")
 
 
 def test_one_validation_text_gives_a_finite_score() -> None:
@@ -155,12 +268,12 @@ def test_the_threshold_is_fitted_on_what_there_is_enough_of(
     in_scope: int, out_of_scope: int, basis: str
 ) -> None:
     intents = ["a"] * in_scope + [None] * out_of_scope
-    assert threshold_basis(intents, settings("max-logit")) == basis
+    assert held(intents).basis(settings("max-logit")) == basis
 
 
 def test_no_number_of_texts_out_of_scope_is_enough_when_they_are_turned_off() -> None:
     off = msgspec.structs.replace(settings("max-logit"), out_of_scope_utterances=0)
-    assert threshold_basis(["a"] * 10 + [None] * 1000, off) == "in-scope"
+    assert held(["a"] * 10 + [None] * 1000).basis(off) == "in-scope"
 
 
 def test_texts_out_of_scope_that_lie_far_away_cost_no_right_answer() -> None:

@@ -10,6 +10,7 @@ import pytest
 from edge_runtime.classifier import IntentClassifier
 from edge_runtime.errors import ArtifactError, BundleDamagedError
 from trainer.calibration import predict
+from trainer.calibration_basis import CalibrationTexts
 from trainer.champion import open_champion
 from trainer.checkpoint import read_checkpoint
 from trainer.config import CalibrationSettings
@@ -19,10 +20,14 @@ from trainer.evaluate import read_evaluation
 NOTHING = Split(texts=[], intents=[])
 
 
+def held_out(split: Split) -> CalibrationTexts:
+    return CalibrationTexts(split=split, held_out=True, out_of_scope_training=0)
+
+
 def test_a_bundle_answers_as_on_a_device(
     tiny_bundle: Path, calibration_settings: CalibrationSettings
 ) -> None:
-    champion = open_champion(tiny_bundle, validation=NOTHING, settings=calibration_settings)
+    champion = open_champion(tiny_bundle, texts=held_out(NOTHING), settings=calibration_settings)
     texts = ["lights on", "open the door", "will it rain"]
     found = champion.answer(texts)
     with IntentClassifier.open(tiny_bundle) as classifier:
@@ -41,7 +46,7 @@ def test_a_checkpoint_answers_as_its_evaluation_says(
 ) -> None:
     dataset = read_dataset(tiny_line.dataset)
     champion = open_champion(
-        tiny_line.checkpoint, validation=dataset.validation, settings=calibration_settings
+        tiny_line.checkpoint, texts=held_out(dataset.validation), settings=calibration_settings
     )
     found = champion.answer(dataset.test.texts)
     checkpoint, evaluation = (
@@ -65,7 +70,7 @@ def test_a_checkpoint_is_calibrated_on_the_intents_that_it_knows(
         texts=[*validation.texts, "something new"], intents=[*validation.intents, "new_intent"]
     )
     one, other = (
-        open_champion(tiny_line.checkpoint, validation=known, settings=calibration_settings)
+        open_champion(tiny_line.checkpoint, texts=held_out(known), settings=calibration_settings)
         for known in (validation, more)
     )
     texts = validation.texts[:5]
@@ -77,14 +82,14 @@ def test_a_checkpoint_of_another_task_is_refused(
 ) -> None:
     other = Split(texts=["far away"], intents=["other_task"])
     with pytest.raises(ArtifactError, match="knows no intent of the dataset"):
-        open_champion(tiny_line.checkpoint, validation=other, settings=calibration_settings)
+        open_champion(tiny_line.checkpoint, texts=held_out(other), settings=calibration_settings)
 
 
 def test_a_folder_with_neither_is_refused(
     tmp_path: Path, calibration_settings: CalibrationSettings
 ) -> None:
     with pytest.raises(ArtifactError, match="it holds neither checkpoint.json nor manifest.json"):
-        open_champion(tmp_path, validation=NOTHING, settings=calibration_settings)
+        open_champion(tmp_path, texts=held_out(NOTHING), settings=calibration_settings)
 
 
 def test_a_damaged_bundle_is_refused(
@@ -92,4 +97,4 @@ def test_a_damaged_bundle_is_refused(
 ) -> None:
     (tiny_bundle / "tokenizer.json").write_text("{}")
     with pytest.raises(BundleDamagedError):
-        open_champion(tiny_bundle, validation=NOTHING, settings=calibration_settings)
+        open_champion(tiny_bundle, texts=held_out(NOTHING), settings=calibration_settings)

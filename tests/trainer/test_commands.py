@@ -5,15 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from invoke.context import Context
 
 from trainer.commands.data import build, check, clean
 from trainer.commands.evaluation import evaluate_checkpoint
-from trainer.commands.training import run, runs
+from trainer.commands.training import run, runs, student
+from trainer.config import DataSettings
+from trainer.dataset import build_dataset
+from trainer.training_state import TrainingState, TrainingStateStore
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +43,9 @@ def test_each_task_prints_one_json_object(
     assert (built["folder"], built["skipped"], built["train"]) == ("d", False, 120)
     assert (trained["folder"], trained["skipped"], trained["utterances"]) == ("c", False, 120)
     assert trained["cost"] is None  # not recorded, not measured
-    assert set(judged) == {"folder", "skipped", "validation", "test", "page", "report"}
+    assert set(judged) == {
+        *("folder", "skipped", "validation", "test", "calibration", "page", "report")
+    }
 
 
 def test_each_task_tells_people_what_it_did_and_what_it_skipped(
@@ -49,7 +56,10 @@ def test_each_task_tells_people_what_it_did_and_what_it_skipped(
         run(Context(), dataset="d", folder="c")
     evaluate_checkpoint(Context(), checkpoint="c", dataset="d", folder="e")
     lines = capsys.readouterr().out.splitlines()
-    counts = "6 intents, 120 training, 30 validation, 30 test utterances"
+    counts = (
+        "6 intents, 120 training, 30 validation, 30 test utterances; "
+        "every change stands in d.changes.jsonl"
+    )
     assert lines[:4] == [
         f"d: built: {counts}",
         "c: trained: 6 intents, 120 utterances",
@@ -108,6 +118,31 @@ def test_passed_gates_end_well(
     (project / "edgewise.toml").write_text("[gates]\nminimum_macro_f1 = 0.5\n")
     assert judged(tiny_line) == 0
     assert "gate minimum_macro_f1 0.5: 1.0000, passed" in capsys.readouterr().out
+
+
+def test_without_anything_held_out_the_report_is_left_out_unless_a_gate_asks_for_it(
+    tiny_line,
+    tiny_utterances: Path,
+    data_settings: DataSettings,
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = tiny_utterances.read_text().splitlines()
+    (project / "train.csv").write_text(
+        "\n".join(row for row in rows if row.endswith(("split", "train")))
+    )
+    nothing = msgspec.structs.replace(data_settings, test_share=0.0, validation_share=0.0)
+    build_dataset("train.csv", project / "whole", settings=nothing)
+    line = tiny_line._replace(dataset=project / "whole")
+    assert judged(line, json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["test"], told["report"], told["page"]) == (None, None, None)
+    assert judged(line) == 0
+    assert "report: left out, the dataset holds out nothing" in capsys.readouterr().out
+    assert not (project / "e-report").exists()
+    (project / "edgewise.toml").write_text("[gates]\nminimum_macro_f1 = 0.5\n")
+    assert judged(line) == 1
+    assert "holds out no utterance with an intent" in capsys.readouterr().err
 
 
 def test_a_model_against_itself_shows_no_difference(
@@ -222,19 +257,55 @@ def test_utterances_that_leave_a_split_without_intents_give_one_line_and_exit_co
         build(Context(), data="few.csv", folder="d")
     assert exit_.value.code == 1
     line = capsys.readouterr().err.splitlines()[-1]  # below the lines of progress
-    assert line.startswith(f"error: no utterance with an intent is left for the {split}: give more")
+    assert line.startswith(f"error: no utterance of the {split} has an intent, all are out of")
     assert not (project / "d").exists()
 
 
-def test_too_few_utterances_to_hold_any_out_give_one_line_and_exit_code_1(
-    capsys: pytest.CaptureFixture[str],
+def test_too_few_utterances_to_hold_any_out_are_all_learnt_from(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     Path("few.csv").write_text("text,intent\nlamp on,on\nlight on,on\nlamp off,off\ndark now,off\n")
-    with pytest.raises(SystemExit) as exit_:
-        build(Context(), data="few.csv", folder="d")
-    assert exit_.value.code == 1
-    line = capsys.readouterr().err.splitlines()[-1]  # below the lines of progress
-    assert "is left for the validation: give more distinct texts of each intent" in line
+    build(Context(), data="few.csv", folder="d", json=True)
+    result = json.loads(capsys.readouterr().out)
+    assert (result["train"], result["validation"], result["test"]) == (4, 0, 0)
+    assert [said.split(":")[0] for said in caplog.messages] == [
+        "nothing is held out for validation",
+        "nothing is held out for the test",
+    ]
+
+
+def test_where_nothing_is_held_out_the_evaluation_has_no_report(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("few.csv").write_text("text,intent\nlamp on,on\nlight on,on\nlamp off,off\ndark now,off\n")
+    build(Context(), data="few.csv", folder="d")
+    run(Context(), dataset="d", folder="c", epochs=1)
+    capsys.readouterr()
+    evaluate_checkpoint(Context(), checkpoint="c", dataset="d", folder="e")
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "report: left out, the dataset holds out nothing to judge the model by"
+    )
+    evaluate_checkpoint(Context(), checkpoint="c", dataset="d", folder="e", json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert (found["skipped"], found["page"], found["report"]) == (True, None, None)
+    assert not (project / "e-report").exists()
+
+
+@pytest.mark.parametrize(
+    ("gates", "against"), [("[gates]\nminimum_in_scope_accuracy = 0.5\n", None), ("", "c")]
+)
+def test_what_is_asked_for_and_cannot_be_judged_is_still_an_error(
+    project: Path, capsys: pytest.CaptureFixture[str], gates: str, against: str | None
+) -> None:
+    Path("few.csv").write_text("text,intent\nlamp on,on\nlight on,on\nlamp off,off\ndark now,off\n")
+    build(Context(), data="few.csv", folder="d")
+    run(Context(), dataset="d", folder="c", epochs=1)
+    with (project / "edgewise.toml").open("a") as file:
+        file.write(gates)
+    with pytest.raises(SystemExit) as ended:
+        evaluate_checkpoint(Context(), checkpoint="c", dataset="d", folder="e", against=against)
+    assert ended.value.code == 1
+    assert "holds out no utterance with an intent" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -294,7 +365,7 @@ def test_without_a_record_there_is_nothing_to_list(
     [
         ("EDGEWISE_TRACK_COUNTRY", "Germany", "track.country: "),
         ("EDGEWISE_TRACK_COUNTRY", "XXX", "track.country is 'XXX'"),
-        ("MLFLOW_TRACKING_URI", "mlruns", "MLFLOW_TRACKING_URI is 'mlruns'"),
+        ("MLFLOW_TRACKING_URI", "nowhere://x", "MLFLOW_TRACKING_URI is 'nowhere://x'"),
     ],
 )
 def test_a_wrong_setting_of_the_record_stops_before_training(
@@ -314,3 +385,51 @@ def test_a_wrong_setting_of_the_record_stops_before_training(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {told}")
     assert not (project / "c").exists()
+
+
+@pytest.mark.parametrize("count", [0, -3])
+@pytest.mark.parametrize("task", [run, student])
+def test_fewer_than_one_process_is_refused(
+    task: Callable[..., None], count: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        task(Context(), processes=count)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"error: --processes is {count}; at least one trains\n"
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_fewer_than_one_run_is_refused(count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        runs(Context(), limit=count)
+    assert ended.value.code == 1
+    expected = f"error: --limit is {count}; at least one run can be listed\n"
+    assert capsys.readouterr().err == expected
+
+
+@pytest.mark.parametrize("count", ["abc", "-2", "0", "", "2.5"])
+def test_a_launcher_s_variable_that_is_no_number_is_one_clear_line(
+    tiny_line, count: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", count)
+    with pytest.raises(SystemExit) as ended:
+        run(Context(), dataset=str(tiny_line.dataset), folder="c")
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: WORLD_SIZE is {count!r}: launchers set it")
+
+
+def test_an_unfinished_training_of_other_settings_is_refused_until_it_is_discarded(
+    tiny_line, project: Path, first_state: TrainingState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = TrainingStateStore(project / "c.training", inputs={"settings": {"seed": 7}})
+    store.save(first_state)
+    with pytest.raises(SystemExit) as ended:
+        run(Context(), dataset=str(tiny_line.dataset), folder="c")
+    assert ended.value.code == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "settings.seed was 7, is 1" in line
+    assert "delete that folder to discard it" in line
+    assert line.endswith("; --anew does that")
+    run(Context(), dataset=str(tiny_line.dataset), folder="c", anew=True)
+    assert not (project / "c.training").exists()

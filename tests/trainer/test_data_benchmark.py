@@ -8,11 +8,33 @@ from pathlib import Path
 
 import pytest
 
-from trainer.data_benchmark import benchmark_data_check
-from trainer.errors import DataError
+from edge_runtime.errors import SettingsError
+from trainer.config import CheckSettings, DataSettings, TrainSettings
+from trainer.data_benchmark import DataBenchmark, benchmark_data_check
+from trainer.errors import MeasuringError
 from trainer.synthetic_utterances import write_synthetic_utterances
 
-ROOT = Path(__file__).parents[2]
+
+@pytest.fixture
+def measure(
+    data_settings: DataSettings,
+    tiny_train_settings: TrainSettings,
+    check_settings: CheckSettings,
+    tmp_path: Path,
+):
+    """``benchmark_data_check`` of so many rows."""
+
+    def run(rows: int) -> DataBenchmark:
+        return benchmark_data_check(
+            tmp_path,
+            rows=rows,
+            seed=1,
+            data_settings=data_settings,
+            train_settings=tiny_train_settings,
+            check_settings=check_settings,
+        )
+
+    return run
 
 
 def test_the_same_seed_gives_the_same_file_and_another_one_another() -> None:
@@ -30,17 +52,25 @@ def test_the_file_has_as_many_rows_as_asked_for() -> None:
 
 
 @pytest.mark.slow
-def test_the_task_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
-    found = benchmark_data_check(tmp_path, rows=6000, seed=1, project=ROOT)
+def test_the_check_is_measured_in_a_process_of_its_own(measure, tmp_path: Path) -> None:
+    found = measure(6000)
     assert found.rows == 6000
     assert found.bytes == (tmp_path / "synthetic-6000-1.csv").stat().st_size
     # No process that reads such a file can do with less.
     assert found.cpu_seconds > 0
-    assert found.peak_rss_bytes > 2**20
+    assert found.peak_memory_bytes > 2**20
     assert (tmp_path / "report" / "index.html").is_file()
     assert {"duplicate", "same_words", "nearly_in_two_splits", "mojibake"} <= found.findings.keys()
 
 
-def test_a_check_that_fails_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="data.check ended with"):
-        benchmark_data_check(tmp_path, rows=10, seed=1, project=tmp_path)
+def test_a_check_that_fails_is_an_error(measure, tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("a file where the report goes")
+    with pytest.raises(MeasuringError, match="^data.check: .*report"):
+        measure(10)
+
+
+@pytest.mark.parametrize("rows", [0, -5])
+def test_without_a_row_nothing_is_measured(measure, tmp_path: Path, rows: int) -> None:
+    with pytest.raises(SettingsError, match=f"--rows is {rows}; at least one is needed"):
+        measure(rows)
+    assert not list(tmp_path.iterdir())

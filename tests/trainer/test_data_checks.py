@@ -18,6 +18,7 @@ from edge_runtime.settings import load_settings
 from trainer.config import DEFAULTS, CheckSettings, DataSettings, TrainSettings
 from trainer.data_checks.check import CheckResult, check_data
 from trainer.data_checks.findings import MEANINGS, REFUSED, Finding
+from trainer.data_checks.placing import place_rows
 from trainer.data_checks.refusals import refuse_as_a_whole, refuse_rows
 from trainer.data_checks.table import read_table
 from trainer.errors import DataError, SourceNotFoundError
@@ -73,11 +74,15 @@ def findings(result: CheckResult) -> dict[str, Finding]:
 
 def test_good_utterances_have_no_findings(check: Callable[..., CheckResult]) -> None:
     found = check(GOOD).check
-    assert found.findings == ()
+    assert [one.rule for one in found.findings] == ["nothing_held_out"]
     assert found.builds
     assert found.utterances == 10
     assert found.intents == {"light": 5, "music": 5}
-    assert (found.splits["train"].utterances, found.splits["train"].intents) == (10, 2)
+    # As a build would draw them: five texts an intent are too few for validation.
+    assert {name: (one.utterances, one.intents) for name, one in found.splits.items()} == {
+        "train": (8, 2),
+        "test": (2, 2),
+    }
     assert all(one.met for one in found.expectations)
 
 
@@ -100,7 +105,13 @@ def test_good_utterances_have_no_findings(check: Callable[..., CheckResult]) -> 
         ([("hi", "greet")], "too_few_examples", 1, "a.csv, line 12", "greet has 1 of 2 texts"),
         ([GOOD[0]], "duplicate", 1, "a.csv, line 12", "as in a.csv, line 2"),
         ([("One: the lamp, switch!", "light")], "same_words", 1, "a.csv, line 12", "line 2"),
-        ([(*GOOD[0], "test")], "in_two_splits", 1, "a.csv, line 12", "as in a.csv, line 2"),
+        (
+            [(*GOOD[0], "test")],
+            "in_two_splits",
+            1,
+            "a.csv, line 12",
+            "as in a.csv, line 2, in train",
+        ),
         (
             [
                 ("please dim the lamp in the hall", "light"),
@@ -109,7 +120,7 @@ def test_good_utterances_have_no_findings(check: Callable[..., CheckResult]) -> 
             "nearly_in_two_splits",
             1,
             "a.csv, line 13",
-            "please dim the lamp in the hall in a.csv, line 12",
+            "please dim the lamp in the hall in a.csv, line 12, in ",
         ),
         (
             [("play a song by one", "light", "test")],
@@ -156,7 +167,8 @@ def test_what_is_odd_is_found_with_its_place(
 def test_texts_that_only_look_odd_are_left_in_peace(
     check: Callable[..., CheckResult], text: str
 ) -> None:
-    assert findings(check([*GOOD, (text, "light")], language_sample=0)) == {}
+    found = findings(check([*GOOD, (text, "light")], language_sample=0))
+    assert set(found) == {"nothing_held_out"}
 
 
 def test_rows_that_cannot_be_read_are_told_of_and_the_others_are_checked(
@@ -216,16 +228,35 @@ def test_a_location_with_nothing_there_is_an_error(
 
 def test_a_byte_order_mark_is_told_of(check: Callable[..., CheckResult]) -> None:
     found = findings(check(b"\xef\xbb\xbf" + as_csv(GOOD)))
-    assert set(found) == {"byte_order_mark"}
+    assert set(found) == {"byte_order_mark", "nothing_held_out"}
 
 
 def test_a_single_intent_is_a_finding(check: Callable[..., CheckResult]) -> None:
     assert "too_few_intents" in findings(check(GOOD[::2]))
 
 
-def test_too_few_texts_to_hold_any_out_are_a_finding(check: Callable[..., CheckResult]) -> None:
-    found = findings(check([("lamp", "a"), ("light", "a"), ("song", "b"), ("jazz", "b")]))
-    assert "is left for the validation" in found["nothing_held_out"].examples[0].detail
+def test_a_test_of_texts_out_of_scope_alone_is_a_finding(
+    check: Callable[..., CheckResult],
+) -> None:
+    rows = ["text,intent,split", *(f"{text},{intent}," for text, intent in GOOD)]
+    found = findings(check("\n".join([*rows, "how tall is the tower,oos,test"]).encode()))
+    (one,) = found["held_out_without_intents"].examples
+    assert "no utterance of the test has an intent" in one.detail
+
+
+def test_what_would_hold_nothing_out_is_warned_of_and_builds(
+    check: Callable[..., CheckResult],
+) -> None:
+    few = [(f"{text} {number}", text) for number in range(3) for text in ("lamp", "song")]
+    result = check(few)
+    found = findings(result)["nothing_held_out"]
+    assert (found.level, found.count, result.check.builds) == ("warning", 2, True)
+    assert [one.detail.split(":")[0] for one in found.examples] == [
+        "nothing is held out for validation",
+        "nothing is held out for the test",
+    ]
+    more = [(f"{text} {number}", text) for number in range(30) for text in ("lamp", "song")]
+    assert "nothing_held_out" not in findings(check(more))
 
 
 def test_a_small_intent_is_told_of(check: Callable[..., CheckResult]) -> None:
@@ -255,7 +286,7 @@ def test_a_test_location_stands_in_for_the_test(
 ) -> None:
     (tmp_path / "test.csv").write_bytes(as_csv([("switch the lamp one", "light")]))
     result = check([*GOOD, ("gone", "other", "test")], test=str(tmp_path / "test.csv"))
-    assert result.table.replaced_test == 1
+    assert "unknown_intent" not in findings(result)
     assert findings(result)["in_two_splits"].examples[0].place == "test.csv, line 2"
 
 
@@ -307,9 +338,11 @@ def test_it_refuses_exactly_what_a_build_refuses(
     )
     (tmp_path / "a.jsonl").write_text(content)
     table = read_table(open_source(str(tmp_path / "a.jsonl")), None, data_settings)
-    found = refuse_rows(table, data_settings)
+    placed = place_rows(table, data_settings)
+    found = refuse_rows(placed.table, data_settings)
     refused = {one.rule for one in found if len(one.rows)}
-    refused |= refuse_as_a_whole(table, found, data_settings).keys()
+    told = refuse_as_a_whole(placed.table, found, held_out_without_intents=placed.refusal)
+    refused |= told.keys()
     try:
         utterances = read_utterances(str(tmp_path / "a.jsonl"), settings=data_settings)
         kept = check_utterances(utterances, data_settings).utterances

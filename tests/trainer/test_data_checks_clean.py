@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -187,6 +188,87 @@ def test_what_cannot_be_done_is_refused(clean, how: dict[str, Any], reason: str)
     assert reason in caught.value.message
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_labels_splits_and_columns_are_accounted_for(
+    data_settings: DataSettings,
+    check_settings: CheckSettings,
+    tiny_train_settings: TrainSettings,
+    tmp_path: Path,
+    suffix: str,
+) -> None:
+    rows = pl.DataFrame(
+        [
+            ("lamp on", "light  on", "train", "ann"),
+            ("what is pi", "OUT_OF_SCOPE", "dev", "bob"),
+            ("what is e", "oos", "test", "bob"),
+        ],
+        schema=["text", "label", "split", "speaker"],
+        orient="row",
+    )
+    path = tmp_path / f"a{suffix}"
+    {".csv": rows.write_csv, ".jsonl": rows.write_ndjson, ".parquet": rows.write_parquet}[suffix](
+        path
+    )
+    result = clean_utterances(
+        str(path),
+        str(tmp_path / "clean.csv"),
+        data_settings=data_settings,
+        train_settings=tiny_train_settings,
+        settings=check_settings,
+    )
+    assert result.changed == {"label": 2, "split": 1}
+    assert result.dropped == {}
+    assert result.columns_dropped == {f"a{suffix}": ("speaker",)}
+    account = [json.loads(line) for line in Path(result.changes).read_text().splitlines()]
+    assert account[0]["place"] == f"a{suffix}"
+    assert (account[0]["rule"], account[0]["detail"]) == (
+        "column",
+        "the column 'speaker' is not read",
+    )
+    assert [(one["rule"], one["before"], one["after"]) for one in account[1:]] == [
+        ("label", "light  on", "light on"),
+        ("label", "OUT_OF_SCOPE", "oos"),
+        ("split", "dev", "validation"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("location", "output", "changes"),
+    [
+        ("set/train.csv", "clean.csv", "set/train.csv"),
+        ("set", "set/train.csv", None),
+        ("set", "clean.csv", "other/../set/test.jsonl"),
+        ("set", "link.csv", None),
+        ("set", "clean.csv", "clean.csv"),
+    ],
+)
+def test_neither_the_source_nor_the_account_is_written_over(
+    data_settings: DataSettings,
+    check_settings: CheckSettings,
+    tiny_train_settings: TrainSettings,
+    tmp_path: Path,
+    location: str,
+    output: str,
+    changes: str | None,
+) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "set" / "train.csv").write_text(SOURCE)
+    (tmp_path / "set" / "test.jsonl").write_text('{"text": "a", "intent": "light"}')
+    (tmp_path / "link.csv").symlink_to(tmp_path / "set" / "train.csv")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(SettingsError, match="write somewhere else|give two names"):
+        clean_utterances(
+            str(tmp_path / location),
+            str(tmp_path / output),
+            data_settings=data_settings,
+            train_settings=tiny_train_settings,
+            settings=check_settings,
+            changes=None if changes is None else str(tmp_path / changes),
+        )
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 def test_templates_are_not_cleaned(
     data_settings: DataSettings,
     check_settings: CheckSettings,
@@ -301,6 +383,13 @@ def inv(*words: str, folder: Path, environment: dict[str, str]) -> Any:
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def test_rows_are_not_dropped_by_splits_that_are_only_drawn(
+    clean: Callable[..., tuple[CleanResult, list[dict[str, Any]]]],
+) -> None:
+    with pytest.raises(SettingsError, match="nearly_in_two_splits: the source gives no splits"):
+        clean("text,intent\na,b\n", drop=("nearly_in_two_splits",))
 
 
 @pytest.mark.slow

@@ -64,8 +64,33 @@ def test_every_row_that_was_found_is_listed(result: CheckResult, tmp_path: Path)
     with (tmp_path / "report" / "findings.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(one["rule"], one["place"], one["intent"]) for one in rows] == [
+        ("nothing_held_out", "", ""),  # of all rows together: for validation, and for the test
+        ("nothing_held_out", "", ""),
         ("text_empty", "a.csv, line 7", "music"),
         ("duplicate", "a.csv, line 3", "light"),
+    ]
+
+
+def test_every_line_that_cannot_be_read_is_listed(
+    data_settings: DataSettings,
+    check_settings: CheckSettings,
+    tiny_train_settings: TrainSettings,
+    tmp_path: Path,
+) -> None:
+    broken = "".join(f"lamp {number},light,too,many\n" for number in range(60))
+    (tmp_path / "a.csv").write_text(SOURCE + broken)
+    result = check_data(
+        str(tmp_path / "a.csv"),
+        data_settings=data_settings,
+        train_settings=tiny_train_settings,
+        settings=check_settings,
+    )
+    check = write_report(result, str(tmp_path / "report"))
+    assert {one.rule: one.count for one in check.findings}["unreadable"] == 60
+    with (tmp_path / "report" / "findings.csv").open(newline="") as file:
+        rows = [one for one in csv.DictReader(file) if one["rule"] == "unreadable"]
+    assert [one["detail"].partition(":")[0] for one in rows] == [
+        f"a.csv, line {number}" for number in range(8, 68)
     ]
 
 

@@ -6,19 +6,23 @@ import random
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.data_checks.similarity import find_near_in_two_splits, fold, trigram_similarity
 
 
-def near(train: list[str], test: list[str], similarity: float = 0.8) -> dict[int, str]:
-    """Number of the test text -> detail."""
-    texts = [*train, *test]
+def near(
+    train: list[str], test: list[str], similarity: float = 0.8, validation: list[str] | None = None
+) -> dict[int, str]:
+    """Number of the text that is held out -> detail; those of validation come after the test's."""
+    held = [*test, *(validation or [])]
+    texts = [*train, *held]
+    splits = ["test"] * len(test) + ["validation"] * (len(held) - len(test))
     rows = pl.DataFrame(
         {
             "row": range(len(texts)),
-            "split": ["train"] * len(train) + ["test"] * len(test),
+            "dataset_split": ["train"] * len(train) + splits,
             "key": [text.casefold() for text in texts],
             "text": texts,
             "source": ["a.csv"] * len(texts),
@@ -27,7 +31,7 @@ def near(train: list[str], test: list[str], similarity: float = 0.8) -> dict[int
         },
         schema={
             "row": pl.UInt32,
-            **dict.fromkeys(("split", "key", "text", "source", "unit"), pl.String),
+            **dict.fromkeys(("dataset_split", "key", "text", "source", "unit"), pl.String),
             "line": pl.UInt32,
         },
     )
@@ -55,8 +59,21 @@ def test_punctuation_and_one_letter_do_not_hide_a_text() -> None:
         ["set a timer for nine minutes!", "play some jazz in the kitchens", "where is my car"],
     )
     assert found == {
-        0: "1.0: set a timer for nine minutes in a.csv, line 1",
-        1: "0.9: play some jazz in the kitchen in a.csv, line 2",
+        0: "1.0: set a timer for nine minutes in a.csv, line 1, in train",
+        1: "0.9: play some jazz in the kitchen in a.csv, line 2, in train",
+    }
+
+
+def test_validation_is_held_against_training_and_the_test_against_both() -> None:
+    found = near(
+        ["set a timer for nine minutes"],
+        ["play some jazz in the kitchens", "set a timer for nine minutes?", "where is my car"],
+        validation=["play some jazz in the kitchen", "set a timer for nine minutes!"],
+    )
+    assert found == {
+        0: "0.9: play some jazz in the kitchen in a.csv, line 5, in validation",
+        1: "1.0: set a timer for nine minutes in a.csv, line 1, in train",
+        4: "1.0: set a timer for nine minutes in a.csv, line 1, in train",
     }
 
 
@@ -69,6 +86,7 @@ def test_nothing_to_compare_gives_nothing(train: list[str], test: list[str]) -> 
     assert near(train, test) == {}
 
 
+@settings(deadline=None)
 @given(
     train=st.lists(st.text("abcd ", max_size=12), max_size=12),
     test=st.lists(st.text("abcd ", max_size=12), max_size=12),

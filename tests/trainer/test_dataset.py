@@ -49,8 +49,8 @@ def test_a_dataset_is_read_back(data_settings: DataSettings, source: Path, tmp_p
     parts = (dataset.train, dataset.validation, dataset.test)
     pairs = [pair for part in parts for pair in zip(part.texts, part.intents, strict=True)]
     assert sorted(pairs, key=str) == sorted(ROWS, key=str)
-    # Of 8 texts of an intent 1 is 15 %, and of the other 7 again.
-    assert [len(part.texts) for part in parts] == [18, 3, 3]
+    # Of 8 texts of an intent 1 is 15 %; the other 7 are too few to give any to validation.
+    assert [len(part.texts) for part in parts] == [21, 0, 3]
 
 
 def test_the_folder_holds_what_its_document_says(
@@ -66,8 +66,8 @@ def test_the_folder_holds_what_its_document_says(
     ]
     assert artifact.document.result == {
         "intents": 3,
-        "train": 18,
-        "validation": 3,
+        "train": 21,
+        "validation": 0,
         "test": 3,
         "out_of_scope_train": 0,
         "out_of_scope_validation": 0,
@@ -126,8 +126,8 @@ def test_out_of_scope_rows_are_kept_without_an_intent(
     dataset = read_dataset(tmp_path / "dataset")
     assert None not in dataset.labels
     assert "oos" not in dataset.labels
-    assert (result["train"], result["out_of_scope_train"]) == (18, 6)
-    assert dataset.train.intents.count(None) == 6
+    assert (result["train"], result["out_of_scope_train"]) == (21, 7)
+    assert dataset.train.intents.count(None) == 7
     assert result["out_of_scope_test"] == dataset.test.intents.count(None) == 1
 
 
@@ -157,6 +157,54 @@ def test_a_test_location_with_a_test_split_gives_that_alone(
     other.write_text('{"train": [["not this", "open"]], "test": [["but this", "open"]]}')
     build(source, tmp_path / "dataset", data_settings, test_location=str(other))
     assert read_dataset(tmp_path / "dataset").test.texts == ["but this"]
+
+
+def changes(folder: Path) -> list[dict[str, Any]]:
+    path = folder.with_name(f"{folder.name}.changes.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_every_change_and_every_loss_is_told_of_beside_the_folder(
+    data_settings: DataSettings, source: Path, tmp_path: Path
+) -> None:
+    more = "text,intent,split\n" + "".join(f"{text},{intent},train\n" for text, intent in ROWS)
+    more += "open  the door,open,train\nopen the a,open,train\nshut it, close,training\n"
+    more += "what is pi,OUT_OF_SCOPE,train\nopen the gate,open,dev\nfind it,find,test\n"
+    source.write_text(more)
+    (tmp_path / "test.csv").write_text(
+        "text,intent,split\nfind me,find,test\nclose me,close,train\n"
+    )
+    build(source, tmp_path / "dataset", data_settings, test_location=str(tmp_path / "test.csv"))
+    keys = ("place", "action", "rule", "detail", "intent", "before", "after")
+    found = [tuple(one[key] for key in keys) for one in changes(tmp_path / "dataset")]
+    assert found == [
+        ("talk.csv, line 31", "dropped", "replaced_test", found[0][3], "find", "find it", None),
+        ("test.csv, line 3", "dropped", "not_in_test", found[1][3], "close", "close me", None),
+        (
+            *("talk.csv, line 26", "changed", "normalized", "", "open"),
+            *("open  the door", "open the door"),
+        ),
+        (
+            *("talk.csv, line 27", "dropped", "duplicate", "as in talk.csv, line 2", "open"),
+            *("open the a", None),
+        ),
+        ("talk.csv, line 28", "changed", "label", "", "close", " close", "close"),
+        ("talk.csv, line 28", "changed", "split", "", "close", "training", "train"),
+        ("talk.csv, line 30", "changed", "split", "", "open", "dev", "validation"),
+    ]
+
+
+def test_the_account_is_no_part_of_the_dataset_and_comes_back_when_it_is_lost(
+    data_settings: DataSettings, source: Path, tmp_path: Path
+) -> None:
+    source.write_text(csv_text([*ROWS, ROWS[0]]))
+    first = build(source, tmp_path / "dataset", data_settings)
+    before = changes(tmp_path / "dataset")
+    assert [one["rule"] for one in before] == ["duplicate"]
+    (tmp_path / "dataset.changes.jsonl").unlink()
+    again = build(source, tmp_path / "dataset", data_settings)
+    assert (again.skipped, again.digest) == (True, first.digest)
+    assert changes(tmp_path / "dataset") == before
 
 
 def test_progress_is_reported_to_its_end(
@@ -271,7 +319,8 @@ def test_a_failed_build_leaves_the_dataset_of_before(
     with pytest.raises(SourceFormatError):
         build(source, target, data_settings)
     assert read_dataset(target).digest == before.digest
-    assert list(target.parent.iterdir()) == [target]
+    account = target.with_name("dataset.changes.jsonl")
+    assert sorted(target.parent.iterdir()) == [target, account]
 
 
 def test_the_example_gives_enough_to_train_on(data_settings: DataSettings, tmp_path: Path) -> None:

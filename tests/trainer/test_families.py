@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("method", ["full", "lora", pytest.param("qlora", marks=pytest.mark.slow)])
 def test_it_learns_and_its_checkpoint_answers_as_the_training_left_it(
     tiny_line,
     tiny_family: Callable[[str], Path],

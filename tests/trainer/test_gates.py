@@ -6,7 +6,7 @@ import pytest
 
 from edge_runtime.errors import QualityGateError
 from trainer.config import GateSettings
-from trainer.gates import judge, refuse_missed
+from trainer.gates import any_is_set, judge, refuse_missed
 
 
 def gates(**limits: float) -> GateSettings:
@@ -41,8 +41,22 @@ def test_a_measure_may_not_be_above_a_maximum(
 def test_a_gate_that_the_split_cannot_judge_is_missed() -> None:
     (gate,) = judge({"oos_recall": None}, gates(minimum_oos_recall=0.1))
     assert (gate.passed, gate.found, gate.missed_by) == (False, None, None)
-    with pytest.raises(QualityGateError, match="minimum_oos_recall cannot be judged, the split"):
+    with pytest.raises(QualityGateError, match="minimum_oos_recall cannot be judged: the split"):
         refuse_missed([gate], report="report.html")
+
+
+def test_a_gate_says_why_it_cannot_be_judged() -> None:
+    (gate,) = judge(
+        {"typo_fall": None}, gates(maximum_typo_fall=0.1), missing={"typo_fall": "noise is off"}
+    )
+    assert gate.missing == "noise is off"
+    with pytest.raises(QualityGateError, match="maximum_typo_fall cannot be judged: noise is off"):
+        refuse_missed([gate], report="report.html")
+
+
+def test_gates_that_are_set_are_known() -> None:
+    assert not any_is_set(gates())
+    assert any_is_set(gates(maximum_ece=0.5))
 
 
 def test_the_refusal_names_each_missed_gate_and_by_how_much() -> None:

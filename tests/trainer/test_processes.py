@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,10 +19,39 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from trainer.checkpoint import read_checkpoint
 from trainer.config import TrainSettings
 from trainer.processes import Processes, join_processes
 from trainer.train import train
+from trainer.training_state import TrainingState, TrainingStateStore
 
+# The loss of step 6 is no number, when trainer.gradients is imported.
+SPOIL = """
+import importlib.abc, importlib.machinery, sys
+
+class Spoiling(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name != "trainer.gradients":
+            return None
+        sys.meta_path.remove(self)
+        found = importlib.machinery.PathFinder.find_spec(name, path)
+        load = found.loader.exec_module
+
+        def exec_module(module):
+            load(module)
+            compute = module.BatchGradient.compute
+
+            def spoiled(self, rows, *, step):
+                loss = compute(self, rows, step=step)
+                return float("nan") if step == 6 else loss
+
+            module.BatchGradient.compute = spoiled
+
+        found.loader.exec_module = exec_module
+        return found
+
+sys.meta_path.insert(0, Spoiling())
+"""
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
 
@@ -43,12 +75,31 @@ def start_training(
     line: Any, folder: Path, base: Path, *, processes: int, steps: int, **settings: object
 ) -> subprocess.Popen[str]:
     """Run ``inv train`` as a user would, in a session of its own."""
+    arguments = [
+        *("train", f"--dataset={line.dataset}", f"--folder={folder}", f"--base-model={base}"),
+        *(f"--processes={processes}", "--json"),
+    ]
+    return start_task(arguments, folder.parent, steps=steps, **settings)
+
+
+def start_task(
+    arguments: list[str], current: Path, *, steps: int, **settings: object
+) -> subprocess.Popen[str]:
+    return start(
+        [sys.executable, "-m", "invoke", f"--search-root={ROOT}", *arguments],
+        current,
+        steps=steps,
+        **settings,
+    )
+
+
+def start(
+    command: list[str], current: Path, *, steps: int, **settings: object
+) -> subprocess.Popen[str]:
     environment = {f"EDGEWISE_TRAIN_{name.upper()}": str(one) for name, one in settings.items()}
     return subprocess.Popen(
-        [sys.executable, "-m", "invoke", f"--search-root={ROOT}", "train",
-         f"--dataset={line.dataset}",
-         f"--folder={folder}", f"--base-model={base}", f"--processes={processes}", "--json"],
-        cwd=folder.parent,
+        command,
+        cwd=current,
         env={
             **os.environ,
             "EDGEWISE_TRAIN_DEVICE": "cpu",
@@ -62,7 +113,7 @@ def start_training(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )  # fmt: skip
+    )
 
 
 def finish(training: subprocess.Popen[str]) -> dict[str, Any]:
@@ -178,3 +229,102 @@ def test_an_error_that_the_user_can_mend_keeps_its_line_and_its_exit_code(
     assert len(lines) == 1
     assert "train.max_tokens is 500" in lines.pop()
     assert "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_an_unfinished_training_of_other_settings_is_told_once_and_discarded_on_demand(
+    first_state: TrainingState, tiny_line, tiny_base_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "checkpoint"
+    TrainingStateStore(tmp_path / "checkpoint.training", inputs={"seed": 7}).save(first_state)
+    refused = start_training(tiny_line, folder, tiny_base_model, processes=2, steps=4)
+    _, err = refused.communicate(timeout=300)
+    assert refused.returncode == 1
+    # Both processes end with the same words.
+    (line,) = {line for line in err.splitlines() if line.startswith("error: ")}
+    assert "there is an unfinished training with other settings or data" in line
+    arguments = [
+        *("train", f"--dataset={tiny_line.dataset}", f"--folder={folder}", "--anew", "--json"),
+        *(f"--base-model={tiny_base_model}", "--processes=2"),
+    ]
+    assert finish(start_task(arguments, tmp_path, steps=4))["intents"] == 6
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_is_told_once_and_leaves_the_weights_from_before(
+    tiny_line, tiny_base_model: Path, tmp_path: Path
+) -> None:
+    # A hook that Python reads at its start, in every process.
+    (tmp_path / "sitecustomize.py").write_text(SPOIL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
+        failed = start_training(
+            tiny_line, tmp_path / "checkpoint", tiny_base_model, processes=2, steps=8
+        )
+        _, err = failed.communicate(timeout=300)
+    assert failed.returncode == 1
+    (line,) = {line for line in err.splitlines() if line.startswith("error: ")}
+    assert "the loss became nan at step 6 of 8, in epoch 3; the weights after epoch" in line
+    kept = read_checkpoint(tmp_path / "checkpoint.last-good")
+    assert kept.artifact.document.result["ended_early"]["step"] == 6
+    assert not (tmp_path / "checkpoint").exists()
+
+
+@pytest.mark.slow
+def test_a_student_is_trained_by_two_processes_and_told_once(tiny_line, tmp_path: Path) -> None:
+    teacher = tmp_path / "teacher"
+    shutil.copytree(tiny_line.checkpoint, teacher)
+    arguments = [
+        *("train.student", f"--teacher={teacher}", f"--dataset={tiny_line.dataset}"),
+        *(f"--folder={tmp_path / 'student'}", "--tier=static", "--json"),
+    ]
+    environment = {"EDGEWISE_DISTILLATION_STATIC_WIDTH": "16", "EDGEWISE_DISTILLATION_EPOCHS": "2"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        two, again = (
+            finish(start_task([*arguments, f"--processes={count}"], tmp_path, steps=4))
+            for count in (2, 1)
+        )
+    assert (two["intents"], two["skipped"], again["skipped"]) == (6, False, True)
+    assert read_checkpoint(tmp_path / "student").configuration["num_hidden_layers"] == 0
+
+
+@pytest.mark.slow
+def test_the_command_in_the_documentation_trains_on_two_machines(
+    tiny_line, tiny_base_model: Path, tmp_path: Path
+) -> None:
+    """Two launchers on this machine that meet by its own address, each with one process."""
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^(accelerate launch (?:.*\\\n)*.*)$", page, flags=re.MULTILINE)
+    words = command.replace("\\\n", " ").split()
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    own = {
+        "accelerate": str(Path(sys.executable).with_name("accelerate")),
+        "8": "2",
+        "10.0.0.1": "127.0.0.1",
+        "29500": str(port),
+        "DATASET": str(tiny_line.dataset),
+        "FOLDER": str(tmp_path / "checkpoint"),
+    }
+    # What it asks for is a project's folder: here edgewise's own, with nothing recorded in it.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEWISE_TRACK_ENABLED", "false")
+        launched = []
+        for rank in "01":
+            replaced = [own.get(word, word) for word in words]
+            replaced[replaced.index("--machine_rank") + 1] = rank
+            launched.append(start([*replaced, "--json"], ROOT, steps=4, base_model=tiny_base_model))
+        try:
+            told = [one.communicate(timeout=300) for one in launched]
+        finally:
+            for one in launched:
+                if one.poll() is None:
+                    os.killpg(one.pid, signal.SIGKILL)
+    assert [one.returncode for one in launched] == [0, 0], told
+    # The first machine's process writes and speaks; the other one's says nothing.
+    assert json.loads(told[0][0])["intents"] == 6
+    assert told[1][0] == ""
+    assert read_checkpoint(tmp_path / "checkpoint").labels

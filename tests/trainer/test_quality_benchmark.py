@@ -98,6 +98,7 @@ def test_a_few_shot_protocol_draws_that_many_of_each_intent_anew_for_each_seed(
     assert drawn[0].train.texts != drawn[1].train.texts
     # Nothing that is fitted on validation is told.
     assert set(result.measures) == {"in_scope_accuracy", "macro_f1"}
+    assert (result.variant, result.bytes, result.missed_gates) == (None, None, ())
 
 
 def test_a_benchmark_that_was_interrupted_goes_on(
@@ -107,7 +108,11 @@ def test_a_benchmark_that_was_interrupted_goes_on(
 ) -> None:
     one = benchmark(tiny_utterances, tmp_path, settings, protocol="full", seeds=1)
     document = (tmp_path / "full-1" / "checkpoint" / "checkpoint.json").stat()
+    assert one.seconds is not None
+    (tmp_path / "full-1" / "checkpoint.seconds.json").unlink()
     two = benchmark(tiny_utterances, tmp_path, settings, protocol="full", seeds=2)
+    # A mean of what is known of one training alone would not be that of both.
+    assert two.seconds is None
     assert (tmp_path / "full-1" / "checkpoint" / "checkpoint.json").stat() == document
     for name, spread in one.measures.items():
         assert two.measures[name].values[0] == spread.values[0]
@@ -159,3 +164,13 @@ def test_a_student_of_each_model_is_measured_instead_of_the_model(
     teacher = read_checkpoint(tmp_path / "full-1" / "checkpoint").artifact
     assert result.parameters < teacher.document.result["parameters"] / 2
     assert result.settings["distillation"]["tier"] == "static"
+
+
+def test_a_dataset_without_a_test_is_refused_before_any_training(
+    few_utterances: Path,
+    tmp_path: Path,
+    settings: tuple[DataSettings, TrainSettings, CalibrationSettings],
+) -> None:
+    with pytest.raises(SettingsError, match="holds out no test with intents"):
+        benchmark(few_utterances, tmp_path / "bench", settings, protocol="full", seeds=1)
+    assert not (tmp_path / "bench" / "full-1").exists()

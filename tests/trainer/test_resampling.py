@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score, roc_auc_score
 
+from trainer.measures import false_positive_rate
 from trainer.resampling import (
     Interval,
     auroc_interval,
     difference_interval,
     macro_f1_interval,
+    percentile_interval,
+    resample_separation,
     share_interval,
     wilson_interval,
 )
@@ -91,3 +94,49 @@ def test_wilsons_interval_is_scipys(counts: tuple[int, int]) -> None:
     expected = binomtest(right, total).proportion_ci(method="wilson")
     found = wilson_interval(right, total)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-6)
+
+
+def separation_of(kept: np.ndarray, passed: np.ndarray) -> tuple[float, float]:
+    truth = np.repeat([1, 0], [len(kept), len(passed)])
+    auroc = roc_auc_score(truth, np.concatenate([kept, passed]))
+    return float(auroc), false_positive_rate(kept, passed)
+
+
+def test_separation_is_that_of_drawing_texts_one_by_one() -> None:
+    found = resample_separation(SCORES[None], OUTSIDE[None], resamples=4000, seed=1)
+    chance = np.random.default_rng(11)
+    drawn = np.array(
+        [
+            separation_of(
+                SCORES[chance.integers(0, ROWS, ROWS)], OUTSIDE[chance.integers(0, 50, 50)]
+            )
+            for _ in range(1500)
+        ]
+    )
+    assert np.mean(found.aurocs) == pytest.approx(drawn[:, 0].mean(), abs=0.005)
+    assert np.mean(found.false_positive_rates) == pytest.approx(drawn[:, 1].mean(), abs=0.02)
+    assert near(
+        percentile_interval(found.aurocs[0]), tuple(np.quantile(drawn[:, 0], [0.025, 0.975]))
+    )
+
+
+@given(st.integers(0, 1000), st.integers(1, 30), st.integers(1, 20))
+@settings(max_examples=50, deadline=None)
+def test_scores_that_are_equal_do_not_differ_in_any_resample(
+    seed: int, own: int, other: int
+) -> None:
+    chance = np.random.default_rng(seed)
+    kept, passed = chance.integers(0, 4, own) * 1.0, chance.integers(0, 4, other) * 1.0
+    # The second is the first on another scale: it tells the texts apart as well.
+    found = resample_separation(
+        np.stack([kept, kept * 2]), np.stack([passed, passed * 2]), resamples=20, seed=seed
+    )
+    assert (found.aurocs[0] == found.aurocs[1]).all()
+    assert (found.false_positive_rates[0] == found.false_positive_rates[1]).all()
+    assert ((found.aurocs >= 0) & (found.aurocs <= 1)).all()
+
+
+def test_one_text_of_each_kind_gives_the_measure_itself() -> None:
+    found = resample_separation(np.array([[2.0]]), np.array([[1.0]]), resamples=3, seed=1)
+    assert found.aurocs.tolist() == [[1, 1, 1]]
+    assert found.false_positive_rates.tolist() == [[0, 0, 0]]

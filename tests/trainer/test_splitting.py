@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.config import DataSettings
-from trainer.splitting import Splits, split_utterances
+from trainer.errors import UtterancesInvalidError
+from trainer.splitting import Splits, check_held_out, split_utterances
 from trainer.utterances import SplitName, Utterance
 
 
@@ -101,8 +102,70 @@ def test_loose_texts_are_divided_in_the_same_share_for_every_intent(
         sizes = [sum(one.intent == f"intent {number}" for one in part) for part in parts(splits)]
         test = max(1, round(count * 0.15))
         rest = count - test
-        validation = max(1, round(rest * 0.15)) if rest >= 4 else 0
+        validation = round(rest * 0.15) if rest >= 20 else 0
         assert sizes == [rest - validation, validation, test]
+
+
+def test_validation_takes_no_more_of_a_large_set_than_its_limit(
+    data_settings: DataSettings,
+) -> None:
+    settings = msgspec.structs.replace(data_settings, validation_limit=100)
+    source = [one for number in range(10) for one in many(400, f"intent {number}")]
+
+    splits = split_utterances(source, settings)
+
+    assert Counter(one.intent for one in splits.validation) == Counter(
+        {f"intent {number}": 10 for number in range(10)}
+    )
+    assert len(splits.test) == 600
+    assert len(splits.train) == 3300
+
+
+def test_intents_with_few_texts_give_none_to_validation_beside_others_that_do(
+    data_settings: DataSettings,
+) -> None:
+    splits = split_utterances([*many(5, "few"), *many(22, "less"), *many(40, "x")], data_settings)
+    found = [Counter(one.intent for one in part) for part in parts(splits)]
+    # 22 texts leave 19 beside the test, 40 leave 34.
+    assert found == [
+        {"few": 4, "less": 19, "x": 29},
+        {"x": 5},
+        {"few": 1, "less": 3, "x": 6},
+    ]
+
+
+def test_few_texts_keep_those_out_of_scope_company_in_training(
+    data_settings: DataSettings,
+) -> None:
+    splits = split_utterances([*many(10, "a"), *many(10, "b"), *many(200, None)], data_settings)
+    assert [len(part) for part in parts(splits)] == [16 + 170, 0, 4 + 30]
+
+
+@pytest.mark.parametrize("name", ["validation", "test"])
+def test_a_share_of_0_holds_nothing_out(data_settings: DataSettings, name: str) -> None:
+    settings = msgspec.structs.replace(data_settings, **{f"{name}_share": 0.0})
+    splits = split_utterances([*many(100, "a"), *many(100, "b"), *many(50, None)], settings)
+    found = {"validation": splits.validation, "test": splits.test}
+    assert [bool(found[one]) for one in ("validation", "test")] == [
+        name != "validation",
+        name != "test",
+    ]
+    assert sum(map(len, parts(splits))) == 250
+
+
+@pytest.mark.parametrize("name", ["validation", "test"])
+def test_a_given_split_without_an_intent_is_refused(
+    data_settings: DataSettings, name: SplitName
+) -> None:
+    splits = split_utterances([*many(30, "a"), *many(2, None, split=name)], data_settings)
+    with pytest.raises(UtterancesInvalidError, match=f"no utterance of the {name} has an intent"):
+        check_held_out(splits)
+
+
+def test_splits_that_hold_nothing_out_are_not_refused(data_settings: DataSettings) -> None:
+    splits = split_utterances([*many(3, "a"), *many(3, "b"), *many(3, None)], data_settings)
+    check_held_out(splits)
+    assert len(splits.train) == 9
 
 
 def test_templates_are_held_out_near_the_share(data_settings: DataSettings) -> None:

@@ -10,7 +10,7 @@ from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors, showing_progress
 from edge_runtime.settings import load_settings
-from trainer.commands.locations import BUILD, DATA_HELP, EXAMPLE
+from trainer.commands.locations import BUILD, DATA_HELP, DATASETS, EXAMPLE
 from trainer.config import DEFAULTS, CheckSettings, DataSettings, TrainSettings
 
 __all__ = ["namespace"]
@@ -20,7 +20,7 @@ __all__ = ["namespace"]
     help={
         "data": DATA_HELP,
         "test": "utterances for the test alone, in the same forms",
-        "folder": "the dataset's folder",
+        "folder": "the dataset's folder: a path or s3:// URI",
         "seed": "seed of splits and template samples",
         "json": "print one JSON object",
     }
@@ -35,7 +35,7 @@ def build(
     json: bool = False,
 ) -> None:
     """Read, check and split utterances into a dataset."""
-    from trainer.dataset import build_dataset
+    from trainer.dataset_location import build_dataset_at
 
     with reporting_errors(), showing_progress() as progress:
         settings = load_settings(
@@ -45,17 +45,24 @@ def build(
             project_folder=Path.cwd(),
             flags={"seed": seed},
         )
-        artifact = build_dataset(
-            data, Path(folder), settings=settings, test_location=test, progress=progress
+        artifact = build_dataset_at(
+            data,
+            folder,
+            settings=settings,
+            cache=DATASETS,
+            test_location=test,
+            progress=progress,
         )
     result = artifact.document.result
+    changes = f"{folder.rstrip('/')}.changes.jsonl"
     if json:
-        print_json({"folder": folder, "skipped": artifact.skipped, **result})
+        print_json({"folder": folder, "skipped": artifact.skipped, "changes": changes, **result})
         return
     state = "up to date" if artifact.skipped else "built"
     print(
         f"{folder}: {state}: {result['intents']} intents, {result['train']} training, "
-        f"{result['validation']} validation, {result['test']} test utterances"
+        f"{result['validation']} validation, {result['test']} test utterances; "
+        f"every change stands in {changes}"
     )
 
 
@@ -165,6 +172,8 @@ def clean(
     for action, counts in (("changed", result.changed), ("dropped", result.dropped)):
         for rule, count in counts.items():
             print(f"{action:8} {rule:28} {count:8}")
+    for file, names in result.columns_dropped.items():
+        print(f"{'dropped':8} {'column':28} {len(names):8}  of {file}: {', '.join(names)}")
     for rule, count in result.left.items():
         print(f"{'left':8} {rule:28} {count:8}  data.build would refuse this")
     print(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
 from invoke.context import Context
@@ -11,7 +11,7 @@ from invoke.tasks import task
 
 from edge_runtime.console import print_json, reporting_errors, showing_progress
 from edge_runtime.settings import load_settings
-from trainer.commands.locations import BUILD
+from trainer.commands.locations import BUILD, DATASET_HELP, find_dataset
 from trainer.commands.recording import recorder_of_project, tell_custom_metrics
 from trainer.config import DEFAULTS, CalibrationSettings, GateSettings, ReportSettings
 
@@ -26,7 +26,7 @@ __all__ = ["namespace"]
     name="run",
     help={
         "checkpoint": "what train.run made",
-        "dataset": "what data.build made",
+        "dataset": DATASET_HELP,
         "folder": "the evaluation's folder",
         "report": "the report's folder; by default the evaluation's with -report added",
         "against": "the champion, a checkpoint's or a bundle's folder; a worse model is refused",
@@ -45,7 +45,7 @@ def evaluate_checkpoint(
 ) -> None:
     """Measure a checkpoint, write a report; exit 3 when a quality gate or the champion refuses."""
     from trainer.evaluate import evaluate
-    from trainer.report import PAGE, make_report, read_report, refuse
+    from trainer.report import PAGE, is_due, make_report, read_report, refuse
 
     with reporting_errors():
         project = Path.cwd()
@@ -58,45 +58,56 @@ def evaluate_checkpoint(
         )
         gates = load_settings(GateSettings, "gates", defaults=DEFAULTS, project_folder=project)
         recorder = recorder_of_project()
+        data = find_dataset(dataset)
         with showing_progress() as progress:
             artifact = evaluate(
                 Path(checkpoint),
-                Path(dataset),
+                data,
                 Path(folder),
                 settings=calibration,
                 progress=progress,
             )
-            made = make_report(
-                Path(checkpoint),
-                Path(dataset),
-                Path(folder),
-                place,
-                settings=of_report,
-                gates=gates,
-                champion_folder=Path(against) if against else None,
-                progress=progress,
-            )
+            made = None
+            if is_due(artifact, gates, has_champion=against is not None):
+                made = make_report(
+                    Path(checkpoint),
+                    data,
+                    Path(folder),
+                    place,
+                    settings=of_report,
+                    gates=gates,
+                    champion_folder=Path(against) if against else None,
+                    progress=progress,
+                )
         tell_custom_metrics(recorder.evaluation(artifact, Path(checkpoint), report=made))
-        found = read_report(place)
+        found = None if made is None else read_report(place)
         page = place / PAGE
         if json:
             print_json(
                 {
                     "folder": folder,
-                    "skipped": artifact.skipped and made.skipped,
+                    "skipped": artifact.skipped and (made is None or made.skipped),
                     **artifact.document.result,
-                    "page": str(page),
+                    "page": None if found is None else str(page),
                     "report": found,
                 }
             )
         else:
             _print_measures(artifact.document.result)
-            _print_report(found, page)
-        refuse(found, where=str(page))
+            if found is None:
+                print("report: left out, the dataset holds out nothing to judge the model by")
+            else:
+                _print_report(found, page)
+        if found is not None:
+            refuse(found, where=str(page))
 
 
-def _print_measures(result: dict[str, dict[str, float | None]]) -> None:
-    for split, measures in result.items():
+def _print_measures(result: dict[str, Any]) -> None:
+    for split in ("validation", "test"):
+        measures = result[split]
+        if measures is None:
+            print(f"{split}: no utterance with an intent is held out")
+            continue
         auroc = measures["oos_auroc"]
         told = f", out-of-scope AUROC {auroc:.3f}" if auroc is not None else ""
         print(
@@ -107,7 +118,7 @@ def _print_measures(result: dict[str, dict[str, float | None]]) -> None:
 
 def _print_report(report: Report, page: Path) -> None:
     for gate in report.gates:
-        found = "cannot be judged" if gate.found is None else f"{gate.found:.4f}"
+        found = f"cannot be judged: {gate.missing}" if gate.found is None else f"{gate.found:.4f}"
         print(f"gate {gate.name} {gate.limit:g}: {found}, {'passed' if gate.passed else 'missed'}")
     if report.comparison is not None:
         for what, one in (

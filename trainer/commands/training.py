@@ -11,10 +11,12 @@ from invoke.tasks import task
 
 from edge_runtime.artifact import Artifact
 from edge_runtime.console import Progress, print_json, reporting_errors, showing_progress
+from edge_runtime.errors import SettingsError
 from edge_runtime.settings import load_settings
-from trainer.commands.locations import BUILD, PROJECT
+from trainer.commands.locations import BUILD, DATASET_HELP, PROJECT, find_dataset
 from trainer.commands.recording import print_runs, recorder_of_project, track_settings_of_project
 from trainer.config import DEFAULTS, DistillationSettings, TrainSettings
+from trainer.errors import ResumeError
 
 if TYPE_CHECKING:
     from trainer.teaching import Teaching
@@ -26,14 +28,14 @@ __all__ = ["namespace"]
 @task(
     default=True,
     help={
-        "dataset": "what data.build made",
+        "dataset": DATASET_HELP,
         "folder": "the checkpoint's folder",
         "base_model": "all-MiniLM-L6-v2 (embedded), a folder, or a hub id",
         "epochs": "passes over the training utterances",
         "seed": "seed of the training",
         "method": "full, lora or qlora: what is trained besides the head",
         "processes": "how many processes train together on this machine, one a GPU",
-        "resume": "go on with the unfinished training, and with nothing else",
+        "anew": "discard an unfinished training; without it the same one goes on",
         "json": "print one JSON object",
     },
 )
@@ -47,16 +49,13 @@ def run(
     *,
     method: str | None = None,
     processes: int = 1,
-    resume: bool = False,
+    anew: bool = False,
     json: bool = False,
 ) -> None:
     """Fine-tune a base model on a dataset."""
     flags = {"base_model": base_model, "epochs": epochs, "seed": seed, "method": method}
-    if processes > 1:
-        _launch(processes, dataset, folder, flags, resume=resume, json=json)
+    if _launch(processes, "train", {"dataset": dataset, "folder": folder, **flags}, anew, json):
         return
-    from trainer.launching import end_launched_process, is_launched, is_main_process
-
     with reporting_errors(), showing_progress() as progress:
         settings = load_settings(
             TrainSettings,
@@ -66,26 +65,20 @@ def run(
             flags=flags,
         )
         artifact, cost = _train_recorded(
-            dataset, folder, settings=settings, resume=resume, progress=progress
+            dataset, folder, settings=settings, anew=anew, progress=progress
         )
-        if is_launched():
-            from trainer.processes import leave_processes
-
-            leave_processes()
-    if is_main_process():
-        _tell(artifact, folder, cost, json=json)
-    if is_launched():
-        end_launched_process()
+    _end(artifact, folder, cost, json=json)
 
 
 @task(
     help={
         "teacher": "a checkpoint that train.run made of the same dataset",
-        "dataset": "what data.build made",
+        "dataset": DATASET_HELP,
         "folder": "the student's checkpoint",
         "tier": "layers-4, layers-3, layers-2 or static: how much is left of the encoder",
         "seed": "seed of the training",
-        "resume": "go on with the unfinished training, and with nothing else",
+        "processes": "how many processes train together on this machine, one a GPU",
+        "anew": "discard an unfinished training; without it the same one goes on",
         "json": "print one JSON object",
     },
 )
@@ -97,10 +90,14 @@ def student(
     tier: str | None = None,
     seed: int | None = None,
     *,
-    resume: bool = False,
+    processes: int = 1,
+    anew: bool = False,
     json: bool = False,
 ) -> None:
     """Train a small student of a trained model."""
+    flags = {"teacher": teacher, "dataset": dataset, "folder": folder, "tier": tier, "seed": seed}
+    if _launch(processes, "train.student", flags, anew, json):
+        return
     from trainer.checkpoint import read_checkpoint
     from trainer.teaching import Teaching
 
@@ -121,10 +118,10 @@ def student(
             folder,
             settings=settings,
             teaching=Teaching(checkpoint=read_checkpoint(Path(teacher)), settings=distillation),
-            resume=resume,
+            anew=anew,
             progress=progress,
         )
-    _tell(artifact, folder, cost, json=json)
+    _end(artifact, folder, cost, json=json)
 
 
 def _train_recorded(
@@ -133,22 +130,40 @@ def _train_recorded(
     *,
     settings: TrainSettings,
     teaching: Teaching | None = None,
-    resume: bool,
+    anew: bool,
     progress: Progress,
 ) -> tuple[Artifact, Cost | None]:
     from trainer.train import train
 
     with recorder_of_project().training(Path(folder)) as record:
-        artifact = train(
-            Path(dataset),
-            Path(folder),
-            settings=settings,
-            teaching=teaching,
-            resume=resume,
-            observer=record,
-            progress=progress,
-        )
+        try:
+            artifact = train(
+                find_dataset(dataset),
+                Path(folder),
+                settings=settings,
+                teaching=teaching,
+                anew=anew,
+                observer=record,
+                progress=progress,
+            )
+        except ResumeError as error:
+            raise ResumeError(f"{error.message}; --anew does that", **error.data) from error
         return artifact, record.finish(artifact)
+
+
+def _end(artifact: Artifact, folder: str, cost: Cost | None, *, json: bool) -> None:
+    """Say what was made, once, and end this process if it is one of several."""
+    from trainer.launching import end_launched_process, is_launched, is_main_process
+
+    if is_launched():
+        from trainer.processes import leave_processes
+
+        with reporting_errors():
+            leave_processes()
+    if is_main_process():
+        _tell(artifact, folder, cost, json=json)
+    if is_launched():
+        end_launched_process()
 
 
 def _tell(artifact: Artifact, folder: str, cost: Cost | None, *, json: bool) -> None:
@@ -173,6 +188,8 @@ def runs(_: Context, limit: int = 20, *, json: bool = False) -> None:
     from trainer.tracking import list_runs, open_tracker
 
     with reporting_errors():
+        if limit < 1:
+            raise SettingsError(f"--limit is {limit}; at least one run can be listed")
         tracker = open_tracker(track_settings_of_project(), folder=BUILD)
         table = list_runs(tracker, limit=limit)
     if json:
@@ -181,26 +198,27 @@ def runs(_: Context, limit: int = 20, *, json: bool = False) -> None:
         print_runs(table)
 
 
-def _launch(
-    processes: int,
-    dataset: str,
-    folder: str,
-    flags: dict[str, Any],
-    *,
-    resume: bool,
-    json: bool,
-) -> None:
-    """Run this task again in several processes, and end with their exit code."""
+def _launch(processes: int, task_name: str, flags: dict[str, Any], anew: bool, json: bool) -> bool:
+    """Run a task again in several processes where these are wanted; return whether it was.
+
+    Ends with their exit code when they fail.
+    """
+    with reporting_errors():
+        if processes < 1:
+            raise SettingsError(f"--processes is {processes}; at least one trains")
+    if processes == 1:
+        return False
     from trainer.launching import launch
 
-    arguments = [f"--search-root={PROJECT}", "train", f"--dataset={dataset}", f"--folder={folder}"]
+    arguments = [f"--search-root={PROJECT}", task_name]
     arguments += [
         f"--{name.replace('_', '-')}={value}" for name, value in flags.items() if value is not None
     ]
-    arguments += [f"--{name}" for name, wanted in (("resume", resume), ("json", json)) if wanted]
+    arguments += [f"--{name}" for name, wanted in (("anew", anew), ("json", json)) if wanted]
     code = launch("invoke", arguments, processes=processes)
     if code:
         raise SystemExit(code)
+    return True
 
 
 namespace = Collection("train", run, student, runs)

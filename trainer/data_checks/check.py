@@ -15,6 +15,7 @@ from trainer.data_checks.findings import MEANINGS, REFUSED, Example, Finding, Ro
 from trainer.data_checks.label_errors import check_labels
 from trainer.data_checks.language import check_language
 from trainer.data_checks.lengths import Lengths, check_tokens, describe_lengths
+from trainer.data_checks.placing import name_empty_splits, place_rows
 from trainer.data_checks.refusals import refuse_as_a_whole, refuse_rows
 from trainer.data_checks.similarity import find_near_in_two_splits, fold
 from trainer.data_checks.table import PLACE, Table, read_table
@@ -45,7 +46,7 @@ class DataCheck(msgspec.Struct, frozen=True):
     builds: bool
     """Whether ``data.build`` would take them."""
     splits: dict[str, SplitCounts]
-    """By split; rows without one count for training."""
+    """By split of the dataset that ``data.build`` would make; one without rows is left out."""
     intents: dict[str, int]
     """Intent -> training texts, the most frequent first."""
     characters: Lengths
@@ -68,6 +69,8 @@ class CheckResult(msgspec.Struct, frozen=True):
     check: DataCheck
     table: Table
     found: tuple[RowFindings, ...]
+    told: dict[str, list[str]]
+    """Rule -> messages, for what has no row: rows that cannot be read, or all rows together."""
     pages: dict[str, str]
     """Suite -> Data Docs page."""
 
@@ -102,6 +105,8 @@ def check_data(
     marked = _marked_files(source, test)
     table = read_table(source, test, data_settings)
     del source, test  # the bytes of a million rows are worth giving back
+    placed = place_rows(table, data_settings)
+    table = placed.table
     progress("check", 1, 4, f"{len(table.frame)} utterances read")
     found, languages, tokens = find_all(
         table,
@@ -114,13 +119,18 @@ def check_data(
         table.frame, data_settings=data_settings, settings=settings, suites=suites
     )
     progress("check", 4, 4, "held against the expectations")
+    told = refuse_as_a_whole(table, found, held_out_without_intents=placed.refusal)
+    kept = structure.without_duplicates(table.usable())
+    if empty := name_empty_splits(kept):
+        told["nothing_held_out"] = empty
+    if marked:
+        told["byte_order_mark"] = [f"{name} begins with a byte order mark" for name in marked]
     findings = [
-        *_without_rows(table, marked, found, data_settings=data_settings, settings=settings),
+        *_without_rows(table, told, settings),
         *(_finding(one, table, settings) for one in found if len(one.rows) or one.skipped),
     ]
     order = list(MEANINGS)
     findings.sort(key=lambda one: order.index(one.rule))
-    kept = structure.without_duplicates(table.usable())
     check = DataCheck(
         location=location,
         utterances=len(table.frame),
@@ -134,7 +144,9 @@ def check_data(
         expectations=validation.expectations,
         report=None,
     )
-    return CheckResult(check=check, table=table, found=tuple(found), pages=validation.pages)
+    return CheckResult(
+        check=check, table=table, found=tuple(found), told=told, pages=validation.pages
+    )
 
 
 def find_all(
@@ -220,28 +232,19 @@ def _tokens(
 
 
 def _without_rows(
-    table: Table,
-    marked: list[str],
-    found: list[RowFindings],
-    *,
-    data_settings: DataSettings,
-    settings: CheckSettings,
+    table: Table, messages: dict[str, list[str]], settings: CheckSettings
 ) -> list[Finding]:
-    """What has no row: rows that cannot be read, and what is said of all of them together."""
-    messages = refuse_as_a_whole(table, found, data_settings)
-    if marked:
-        messages["byte_order_mark"] = [f"{name} begins with a byte order mark" for name in marked]
     return [
         Finding(
             rule=rule,
             level="refused" if rule in REFUSED else "warning",
             meaning=MEANINGS[rule],
-            count=len(told),
+            count=len(lines),
             checked=len(table.frame) + len(table.unreadable),
             skipped=None,
-            examples=tuple(Example("", "", None, one) for one in told[: settings.examples]),
+            examples=tuple(Example("", "", None, one) for one in lines[: settings.examples]),
         )
-        for rule, told in messages.items()
+        for rule, lines in messages.items()
     ]
 
 
@@ -265,7 +268,7 @@ def _finding(one: RowFindings, table: Table, settings: CheckSettings) -> Finding
 
 
 def _count_splits(kept: pl.DataFrame) -> dict[str, SplitCounts]:
-    counts = kept.group_by("split").agg(
+    counts = kept.group_by("dataset_split").agg(
         pl.len().alias("utterances"),
         pl.col("intent").is_null().sum().alias("out_of_scope"),
         pl.col("intent").drop_nulls().n_unique().alias("intents"),

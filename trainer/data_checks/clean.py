@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -14,18 +14,24 @@ from trainer.config import CheckSettings, DataSettings, TrainSettings
 from trainer.data_checks import structure
 from trainer.data_checks.characters import repair_mojibake
 from trainer.data_checks.check import find_all
+from trainer.data_checks.clean_files import account_of, encode_utterances, json_lines
 from trainer.data_checks.findings import MEANINGS
-from trainer.data_checks.table import PLACE, Table, read_table
+from trainer.data_checks.table import Table, read_table
 from trainer.errors import SourceFormatError
 from trainer.locations import resolve, write_location
-from trainer.utterances import open_source
+from trainer.utterances import Source, list_unread_columns, open_source
 
 __all__ = ["CONTRADICTIONS", "DROPPABLE", "CleanResult", "clean_utterances"]
 
 CONTRADICTIONS = ("keep", "drop", "majority")
 """What can be done with rows that give one text several intents."""
 _FORMATS = (".csv", ".jsonl", ".parquet")
-_NOT_OF_ROWS = ("too_few_intents", "nothing_held_out", "byte_order_mark")
+_NOT_OF_ROWS = (
+    "too_few_intents",
+    "held_out_without_intents",
+    "nothing_held_out",
+    "byte_order_mark",
+)
 # These have a way of their own: always, and by a flag.
 _OTHERWISE = ("duplicate", "contradiction")
 # Rules that need one row alone; the others need the whole table looked at.
@@ -38,6 +44,7 @@ _OF_ONE_ROW = (
     "label_too_long",
     "label_characters",
 )
+_BETWEEN_SPLITS = ("in_two_splits", "nearly_in_two_splits")
 DROPPABLE = tuple(rule for rule in MEANINGS if rule not in (*_NOT_OF_ROWS, *_OTHERWISE))
 """Rules whose rows can be dropped by name."""
 
@@ -54,11 +61,13 @@ class CleanResult(msgspec.Struct, frozen=True):
     """Rows that could be read."""
     written: int
     changed: dict[str, int]
-    """Rule -> rows whose text is another: ``normalized`` or ``mojibake``."""
+    """Rule -> rows with another text (``normalized``, ``mojibake``), ``label`` or ``split``."""
     dropped: dict[str, int]
     """Rule -> rows that are gone; each is counted once, by the first rule that dropped it."""
     left: dict[str, int]
     """Rule -> rows that data.build would refuse, and that nothing said to drop."""
+    columns_dropped: dict[str, tuple[str, ...]]
+    """File -> columns or keys of it that the output has not."""
 
 
 def clean_utterances(
@@ -91,14 +100,18 @@ def clean_utterances(
         progress: called after each step.
 
     Raises:
-        SettingsError: an unknown rule, or an output that cannot be written as asked.
+        SettingsError: an unknown rule, an output that cannot be written as asked, or one that
+            would overwrite the source or the account.
         SourceNotFoundError: nothing is there, or it cannot be opened.
         SourceFormatError: rows cannot be read, and ``drop`` does not name ``unreadable``.
         StorageError: the output cannot be written.
     """
-    suffix = _check_arguments(location, output, contradictions, drop)
+    suffix = _check_arguments(output, contradictions, drop)
+    told = changes or f"{output}.changes.jsonl"
     source = open_source(location)
+    _refuse_overwriting(source, output, told)
     table = read_table(source, None, data_settings, mend=repair_mojibake if repair else None)
+    unread = list_unread_columns(source, settings=data_settings)
     del source
     _check_table(table, location, drop)
     progress("clean", 1, 3, f"{len(table.frame)} utterances read")
@@ -112,11 +125,11 @@ def clean_utterances(
     )
     progress("clean", 2, 3, f"{len(dropped)} to be dropped")
     kept = table.frame.join(dropped, on="row", how="anti", maintain_order="left")
-    account = _account(table, kept, dropped, repair=repair)
-    told = changes or f"{output}.changes.jsonl"
+    encoded = encode_utterances(kept, suffix, data_settings)
+    account = account_of(table, kept, dropped, unread, repair=repair, settings=data_settings)
     # The account comes first: no row is gone that nothing tells of.
-    write_location(told, _json_lines(account))
-    write_location(output, _encode(kept, suffix, data_settings))
+    write_location(told, json_lines(account))
+    write_location(output, encoded)
     progress("clean", 3, 3, f"{len(kept)} written")
     return CleanResult(
         location=location,
@@ -125,12 +138,15 @@ def clean_utterances(
         read=len(table.frame),
         written=len(kept),
         changed=_counts(account.filter(pl.col("action") == "changed")),
-        dropped=_counts(account.filter(pl.col("action") == "dropped")),
+        dropped=_counts(
+            account.filter((pl.col("action") == "dropped") & (pl.col("rule") != "column"))
+        ),
         left=_left(kept),
+        columns_dropped=unread,
     )
 
 
-def _check_arguments(location: str, output: str, contradictions: str, drop: tuple[str, ...]) -> str:
+def _check_arguments(output: str, contradictions: str, drop: tuple[str, ...]) -> str:
     if contradictions not in CONTRADICTIONS:
         raise SettingsError(
             f"contradictions cannot be {contradictions!r}; choose {', '.join(CONTRADICTIONS)}",
@@ -148,17 +164,32 @@ def _check_arguments(location: str, output: str, contradictions: str, drop: tupl
             f"cannot write {output}: give a name that ends in .csv, .jsonl or .parquet",
             output=output,
         )
-    first, second = resolve(location), resolve(output)
-    is_same = (
-        first.resolve() == second.resolve()
-        if isinstance(first, Path) and isinstance(second, Path)
-        else first == second
-    )
-    if is_same:
-        raise SettingsError(
-            f"{output} is the source itself; write somewhere else, so that it stays", output=output
-        )
     return suffix
+
+
+def _refuse_overwriting(source: Source, output: str, changes: str) -> None:
+    place = resolve(source.location)
+    parts = [place, *(place / file.name for file in source.files)]
+    for target in (output, changes):
+        if any(_is_same(resolve(target), part) for part in parts):
+            raise SettingsError(
+                f"{target} is the source itself, or a file of it; write somewhere else, so that "
+                "it stays",
+                target=target,
+            )
+    if _is_same(resolve(output), resolve(changes)):
+        raise SettingsError(
+            f"{output} cannot hold both the utterances and the account of changes; give two names",
+            target=output,
+        )
+
+
+def _is_same(first: Any, second: Any) -> bool:
+    if not isinstance(first, Path) or not isinstance(second, Path):
+        return bool(first == second)
+    if first.exists() and second.exists():  # links, and file systems that know no case
+        return first.samefile(second)
+    return first.resolve() == second.resolve()
 
 
 def _check_table(table: Table, location: str, drop: tuple[str, ...]) -> None:
@@ -197,6 +228,8 @@ def _dropped(
             found = found.join(_majority(usable), on="row", how="anti", maintain_order="left")
         parts.append(_named("contradiction", found))
     parts.append(_named("duplicate", structure.find_duplicates(usable)))
+    if table.frame["given_split"].is_null().all():
+        _refuse_drawn(drop)
     if any(rule not in _OF_ONE_ROW for rule in drop):
         looked_for = msgspec.structs.replace(
             settings,
@@ -220,6 +253,16 @@ def _dropped(
     return pl.concat(parts).unique(subset="row", keep="first", maintain_order=True).sort("row")
 
 
+def _refuse_drawn(drop: tuple[str, ...]) -> None:
+    between = [rule for rule in drop if rule in _BETWEEN_SPLITS]
+    if between:
+        raise SettingsError(
+            f"cannot drop by {between[0]}: the source gives no splits, and what data.build draws "
+            "changes when rows go; drop by same_words, or give the rows a split",
+            rule=between[0],
+        )
+
+
 def _named(rule: str, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select("row", pl.lit(rule).alias("rule"), "detail")
 
@@ -235,40 +278,6 @@ def _majority(usable: pl.DataFrame) -> pl.DataFrame:
     return best.select("row").explode("row")
 
 
-def _account(
-    table: Table, kept: pl.DataFrame, dropped: pl.DataFrame, *, repair: bool
-) -> pl.DataFrame:
-    columns = ("place", "action", "rule", "detail", "intent", "before", "after")
-    before = pl.coalesce("raw", "text").alias("before")
-    gone = (
-        dropped.join(table.frame, on="row", how="left", maintain_order="left")
-        .with_columns(
-            before, PLACE.alias("place"), action=pl.lit("dropped"), after=pl.lit(None, pl.String)
-        )
-        .select("row", *columns)
-    )
-    changed = kept.filter(pl.col("raw").is_not_null())
-    rules = [
-        "mojibake" if repair and repair_mojibake(raw) != raw else "normalized"
-        for raw in changed["raw"]
-    ]
-    new = changed.with_columns(
-        before,
-        PLACE.alias("place"),
-        pl.Series("rule", rules, dtype=pl.String),
-        action=pl.lit("changed"),
-        detail=pl.lit(""),
-        after="text",
-    ).select("row", *columns)
-    unreadable = pl.DataFrame({"detail": list(table.unreadable)}, schema={"detail": pl.String})
-    lost = unreadable.with_columns(
-        place=pl.lit(""), action=pl.lit("dropped"), rule=pl.lit("unreadable")
-    )
-    return pl.concat([lost, pl.concat([gone, new]).sort("row").drop("row")], how="diagonal").select(
-        columns
-    )
-
-
 def _counts(account: pl.DataFrame) -> dict[str, int]:
     return dict(account.group_by("rule").len().sort("rule").iter_rows())
 
@@ -278,29 +287,3 @@ def _left(kept: pl.DataFrame) -> dict[str, int]:
     counts = dict(refused.group_by("refused").len().sort("refused").iter_rows())
     contradictory = len(structure.find_contradictions(kept.filter(pl.col("refused").is_null())))
     return counts | ({"contradiction": contradictory} if contradictory else {})
-
-
-def _json_lines(frame: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.write_ndjson(buffer)
-    return buffer.getvalue()
-
-
-def _encode(kept: pl.DataFrame, suffix: str, settings: DataSettings) -> bytes:
-    if kept["intent"].has_nulls() and not settings.out_of_scope_labels:
-        raise SettingsError(
-            "there are texts out of scope and no label to write for them; "
-            "set data.out_of_scope_labels"
-        )
-    label = next(iter(settings.out_of_scope_labels), "")
-    frame = kept.select("text", pl.col("intent").fill_null(label), split="given_split")
-    if frame["split"].is_null().all():
-        frame = frame.drop("split")
-    if suffix == ".jsonl":
-        return _json_lines(frame)
-    buffer = io.BytesIO()
-    if suffix == ".csv":
-        frame.write_csv(buffer)
-    else:
-        frame.write_parquet(buffer, compression="zstd")
-    return buffer.getvalue()

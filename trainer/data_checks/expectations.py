@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import polars as pl
 
+from edge_runtime.storage import refuse_uri
 from trainer.config import CheckSettings, DataSettings
 from trainer.errors import SourceFormatError
 
@@ -86,6 +87,7 @@ def validate(
 
     Raises:
         SourceFormatError: the file is not in that form.
+        StorageError: the file is a URI.
     """
     expected = _read(suites)
     # Read when the library is imported: no version of it may tell anybody about this run.
@@ -121,6 +123,7 @@ def validate(
 
 
 def _read(path: Path) -> _Suites:
+    refuse_uri(path)
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Suites)
     except OSError as error:

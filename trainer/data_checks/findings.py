@@ -23,13 +23,14 @@ _REFUSED_MEANINGS = {
     "unknown_intent": "another split has an intent that training lacks",
     "too_few_examples": "an intent has fewer than data.min_examples_per_intent training texts",
     "too_few_intents": "fewer than two intents have training texts",
-    "nothing_held_out": "no text with an intent is left for validation or for the test",
+    "held_out_without_intents": "validation or the test holds texts out of scope alone",
 }
 _WARNING_MEANINGS = {
+    "nothing_held_out": "validation or the test of the dataset would be empty",
     "duplicate": "the same text with the same intent in the same split; data.build drops it",
     "same_words": "another text of the same split has the same words",
-    "in_two_splits": "a text of validation or test stands in training too",
-    "nearly_in_two_splits": "a text of validation or test is nearly the same as one in training",
+    "in_two_splits": "the same text stands in two splits of the dataset",
+    "nearly_in_two_splits": "the text is nearly the same as one in another split of the dataset",
     "contradiction_across_splits": "the same text has another intent in another split",
     "small_intent": "the intent is small beside the largest, see check.imbalance_ratio",
     "too_many_tokens": "the text has more tokens than train.max_tokens, and would be cut",

@@ -16,10 +16,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from trainer.text_features import TextFeatures
+
 __all__ = ["LabelCheck", "check_labels"]
 
 _FOLDS = 3
-_LARGE = 1000
 # The margins of a linear classifier lie near -1 and 1; as logits they want to be larger. On the
 # training texts of BANKING77 with 2 % of the labels changed, 4 found more of these than 1 or 2.
 _MARGIN_SCALE = 4.0
@@ -34,8 +35,6 @@ class LabelCheck(msgspec.Struct, frozen=True):
     """Why none did, or ``None``."""
     found: pl.DataFrame
     """``row`` and ``detail``, the surest first."""
-    suggested: pl.DataFrame
-    """``row`` and ``intent``: what each of them is taken for."""
 
 
 def check_labels(rows: pl.DataFrame, *, sample: int, seed: int) -> LabelCheck:
@@ -55,7 +54,8 @@ def check_labels(rows: pl.DataFrame, *, sample: int, seed: int) -> LabelCheck:
         return _nothing(f"fewer than two intents have {_FOLDS} texts or more")
     numbers = {label: number for number, label in enumerate(labels)}
     given = np.array([numbers[label] for label in known["intent"]], dtype=np.int64)
-    probabilities = _out_of_fold(_features(known["text"].to_list()), given, len(labels), seed=seed)
+    features = TextFeatures(known["text"].to_list(), letters=(3, 3)).training.joined()
+    probabilities = _out_of_fold(features, given, len(labels), seed=seed)
     everyone = np.arange(len(given))
     own = probabilities[everyone, given]
     thresholds = np.bincount(given, weights=own) / np.bincount(given)
@@ -75,7 +75,6 @@ def check_labels(rows: pl.DataFrame, *, sample: int, seed: int) -> LabelCheck:
         checked=len(known),
         skipped=None,
         found=chosen.select("row", detail=detail),
-        suggested=chosen,
     )
 
 
@@ -84,26 +83,7 @@ def _nothing(reason: str) -> LabelCheck:
         checked=0,
         skipped=reason,
         found=pl.DataFrame(schema={"row": pl.UInt32, "detail": pl.String}),
-        suggested=pl.DataFrame(schema={"row": pl.UInt32, "intent": pl.String}),
     )
-
-
-def _features(texts: list[str]) -> Any:
-    from scipy.sparse import hstack
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.preprocessing import normalize
-
-    # What stands in one text alone tells nothing of another; in small sets nearly all does.
-    fewest = 2 if len(texts) > _LARGE else 1
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=fewest)
-    characters = TfidfVectorizer(
-        analyzer="char_wb", ngram_range=(3, 3), sublinear_tf=True, min_df=fewest
-    )
-    try:
-        parts = [one.fit_transform(texts) for one in (words, characters)]
-    except ValueError:  # no text has a word of two characters
-        parts = [characters.fit_transform(texts)]
-    return normalize(hstack(parts).tocsr())
 
 
 def _out_of_fold(

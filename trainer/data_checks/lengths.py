@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import polars as pl
 
-from trainer.base_model import find_base_model
+from trainer.base_model import find_tokenizer
 
 __all__ = ["Lengths", "TokenCheck", "check_tokens", "describe_lengths"]
 
@@ -28,13 +27,8 @@ class Lengths(msgspec.Struct, frozen=True):
 class TokenCheck(msgspec.Struct, frozen=True):
     """What was found of the tokens of texts."""
 
-    base_model: str
-    limit: int
-    """Tokens that the model sees, special ones included: ``train.max_tokens``."""
     lengths: Lengths
     """``most`` is over all texts that can be longest, the rest over the sample."""
-    sampled: int
-    """Texts whose tokens were counted for the median."""
     found: pl.DataFrame
     """``row`` and ``detail`` of texts that would be cut, the longest first."""
 
@@ -54,18 +48,17 @@ def describe_lengths(values: pl.Series) -> Lengths:
 def check_tokens(
     rows: pl.DataFrame, *, base_model: str, limit: int, sample: int, seed: int
 ) -> TokenCheck:
-    """Count tokens with the base model's own tokenizer.
+    """Count tokens with the base model's own tokenizer, which is all that is needed of it.
 
     An ASCII text has no more tokens than characters, so one that is shorter than the limit is
     only counted when it is in the sample.
 
     Raises:
-        BaseModelError: the base model cannot be found.
+        BaseModelError: the tokenizer cannot be found.
     """
     from tokenizers import Tokenizer
 
-    model = find_base_model(base_model)
-    tokenizer = Tokenizer.from_file(str(Path(model.location) / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(find_tokenizer(base_model)))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     texts = rows.select("row", "text")
@@ -84,10 +77,7 @@ def check_tokens(
     lengths = describe_lengths(drawn["tokens"])
     most = max(lengths.most, int(long["tokens"].max() or 0))  # type: ignore[arg-type]
     return TokenCheck(
-        base_model=model.name,
-        limit=limit,
         lengths=msgspec.structs.replace(lengths, most=most),
-        sampled=len(drawn),
         found=long.select("row", detail=pl.format("{} tokens", "tokens")),
     )
 

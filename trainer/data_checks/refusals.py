@@ -12,14 +12,8 @@ from trainer.config import DataSettings
 from trainer.data_checks import structure
 from trainer.data_checks.findings import RowFindings
 from trainer.data_checks.table import Table
-from trainer.errors import UtterancesInvalidError
-from trainer.splitting import check_held_out, split_utterances
-from trainer.utterances import Utterance
 
 __all__ = ["refuse_as_a_whole", "refuse_rows"]
-
-# Whether anything is left to hold out is only a question for small sources.
-_MOST_TO_SPLIT = 20_000
 
 
 def refuse_rows(table: Table, settings: DataSettings) -> list[RowFindings]:
@@ -41,14 +35,14 @@ def refuse_rows(table: Table, settings: DataSettings) -> list[RowFindings]:
 
 
 def refuse_as_a_whole(
-    table: Table, found: list[RowFindings], settings: DataSettings
+    table: Table, found: list[RowFindings], *, held_out_without_intents: str | None
 ) -> dict[str, list[str]]:
     """Rule -> messages, for what has no row of its own.
 
     Args:
         table: all rows.
         found: what ``refuse_rows`` gives, and perhaps more.
-        settings: how a dataset is split.
+        held_out_without_intents: why the splits would be refused, as ``place_rows`` tells.
     """
     messages: dict[str, list[str]] = {}
     if table.unreadable:
@@ -58,23 +52,10 @@ def refuse_as_a_whole(
     refused = {one.rule for one in found if len(one.rows)}
     if train["intent"].n_unique() < 2:
         messages["too_few_intents"] = ["a classifier needs at least two intents"]
-    elif not refused & {"contradiction", "unknown_intent", "too_few_examples"}:
-        refusal = _refuse_splits(structure.without_duplicates(usable), settings)
-        if refusal is not None:
-            messages["nothing_held_out"] = [refusal]
+    elif held_out_without_intents and not refused & {
+        "contradiction",
+        "unknown_intent",
+        "too_few_examples",
+    }:
+        messages["held_out_without_intents"] = [held_out_without_intents]
     return messages
-
-
-def _refuse_splits(kept: pl.DataFrame, settings: DataSettings) -> str | None:
-    if len(kept) > _MOST_TO_SPLIT:
-        return None
-    columns = ("text", "intent", "given_split", "line", "source", "group")
-    utterances = [
-        Utterance(text=text, intent=intent, split=split, line=line, source=source, group=group)
-        for text, intent, split, line, source, group in kept.select(columns).iter_rows()
-    ]
-    try:
-        check_held_out(split_utterances(utterances, settings))
-    except UtterancesInvalidError as error:
-        return error.message
-    return None

@@ -27,7 +27,8 @@ def write_report(result: CheckResult, location: str) -> DataCheck:
     """Write a report's folder; the check comes back with the folder's name in it.
 
     It holds ``index.html``, ``check.json`` (the check itself), ``findings.csv`` (every row that
-    was found, with its rule) and the Data Docs pages ``expectations-utterances.html`` and
+    was found, with its rule; what has no row, such as a line that cannot be read, stands there by
+    its message alone) and the Data Docs pages ``expectations-utterances.html`` and
     ``expectations-intents.html``.
 
     Args:
@@ -70,9 +71,18 @@ def _rows(result: CheckResult) -> pl.DataFrame:
     frames = [
         one.rows.select(pl.lit(one.rule).alias("rule"), "row", "detail") for one in result.found
     ]
-    everything = pl.concat([pl.DataFrame(schema=schema), *frames])
+    told = [
+        pl.DataFrame({"rule": rule, "row": None, "detail": messages}, schema=schema)
+        for rule, messages in result.told.items()
+    ]
+    everything = pl.concat([pl.DataFrame(schema=schema), *told, *frames])
     return everything.join(result.table.frame, on="row", how="left", maintain_order="left").select(
-        "rule", PLACE.alias("place"), "split", "intent", "text", "detail"
+        "rule",
+        PLACE.alias("place"),
+        pl.col("dataset_split").alias("split"),
+        "intent",
+        "text",
+        "detail",
     )
 
 

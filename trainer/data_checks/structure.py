@@ -12,6 +12,7 @@ import polars as pl
 from trainer.data_checks.table import PLACE
 
 __all__ = [
+    "SPLIT_PAIRS",
     "find_contradictions",
     "find_contradictions_across_splits",
     "find_duplicates",
@@ -23,6 +24,8 @@ __all__ = [
     "without_duplicates",
 ]
 
+SPLIT_PAIRS = (("validation", "train"), ("test", "train"), ("test", "validation"))
+"""A split that must not know texts of another, and that other; training comes first."""
 _CLAIM = pl.col("intent").fill_null("out of scope")
 _SAME = ("text", "intent", "split")
 _TEXTS_AT_A_TIME = 50_000
@@ -59,13 +62,16 @@ def find_contradictions_across_splits(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def find_in_two_splits(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of validation and test whose text stands in training."""
-    held = rows.filter(pl.col("split") != "train")
-    train = rows.filter(pl.col("split") == "train").unique(
-        subset="key", keep="first", maintain_order=True
-    )
-    places = train.select("key", detail=pl.format("as in {}", PLACE))
-    return held.join(places, on="key", how="inner", maintain_order="left").select("row", "detail")
+    """Rows of validation whose text stands in training, and of the test, in either."""
+    found = []
+    for held, other in SPLIT_PAIRS:
+        ours = rows.filter(pl.col("dataset_split") == held)
+        theirs = rows.filter(pl.col("dataset_split") == other)
+        places = theirs.unique(subset="key", keep="first", maintain_order=True).select(
+            "key", detail=pl.format("as in {}, in {}", PLACE, "dataset_split")
+        )
+        found.append(ours.join(places, on="key", how="inner").select("row", "detail"))
+    return pl.concat(found).unique(subset="row", keep="first", maintain_order=True).sort("row")
 
 
 def find_same_words(rows: pl.DataFrame, folded: pl.Series) -> pl.DataFrame:

@@ -27,16 +27,20 @@ SCHEMA = {
     "raw": pl.String,
     "key": pl.String,
     "intent": pl.String,
+    "raw_label": pl.String,
+    "raw_split": pl.String,
     "given_split": pl.String,
     "group": pl.String,
     "refused": pl.String,
     "reason": pl.String,
 }
-"""Columns of a table besides ``row`` (its number) and ``split`` (train where none is given).
+"""Columns of a table besides ``row`` (its number), ``split`` (train where none is given) and
+``dataset_split`` (the same, until ``place_rows`` draws what the source does not give).
 
 ``text`` is normalised; ``raw`` is what the source holds where that differs, else null. ``key``
 is the text without its case: texts with equal keys are the same text. ``intent`` is null out of
-scope. ``refused`` is the rule that a row alone breaks, ``reason`` says how.
+scope. ``raw_label`` and ``raw_split`` are what the source writes for them where that differs.
+``refused`` is the rule that a row alone breaks, ``reason`` says how.
 """
 
 PLACE = pl.format("{}, {} {}", "source", "unit", "line")
@@ -50,8 +54,6 @@ class Table(msgspec.Struct, frozen=True):
     """See ``SCHEMA``."""
     unreadable: tuple[str, ...]
     """A message for each row or file that could not be read."""
-    replaced_test: int
-    """Test rows of the source that gave way to those of the test location."""
 
     def usable(self) -> pl.DataFrame:
         """The rows that break no rule by themselves."""
@@ -78,7 +80,6 @@ def read_table(
     """
     unreadable: list[str] = []
     frame = _read(source, settings, unreadable, mend)
-    replaced = 0
     if test is not None:
         given = _read(test, settings, unreadable, mend)
         is_test = pl.col("given_split") == "test"
@@ -87,14 +88,10 @@ def read_table(
             given_split=pl.lit("test", pl.String)
         )
         kept = frame.filter(~is_test.fill_null(value=False))
-        replaced = len(frame) - len(kept)
         frame = pl.concat([kept, chosen])
     frame = frame.with_columns(split=pl.col("given_split").fill_null("train"))
-    return Table(
-        frame=frame.with_row_index("row"),
-        unreadable=tuple(unreadable),
-        replaced_test=replaced,
-    )
+    frame = frame.with_columns(dataset_split="split")
+    return Table(frame=frame.with_row_index("row"), unreadable=tuple(unreadable))
 
 
 def _read(
@@ -134,6 +131,8 @@ def _row(
         refused, reason = error.data["rule"], error.message
         text = normalize(utterance.text)
         intent = None if utterance.intent is None else _storable(utterance.intent)
+    label = utterance.intent if utterance.label is None else utterance.label
+    label = None if label is None or label == intent else _storable(label)
     return (
         utterance.source,
         utterance.unit,
@@ -142,6 +141,8 @@ def _row(
         None if text == raw else _storable(raw),
         text.casefold(),
         intent,
+        label,
+        None if utterance.split_name is None else _storable(utterance.split_name),
         utterance.split,
         utterance.group,
         refused,

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from trainer.report.content import Report
-from trainer.report.make import PAGE, make_report, read_report, refuse
+from trainer.report.make import PAGE, is_due, make_report, read_report, refuse
 
-__all__ = ["PAGE", "Report", "make_report", "read_report", "refuse"]
+__all__ = ["PAGE", "Report", "is_due", "make_report", "read_report", "refuse"]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from edge_runtime.scoring import Calibration
-from trainer.calibration import ThresholdBasis
+from trainer.calibration_basis import CalibrationBasis
 from trainer.comparison import Comparison
 from trainer.gates import Gate
 from trainer.measures import Measures
@@ -109,7 +109,7 @@ class LengthBin(msgspec.Struct, frozen=True):
     """In-scope utterances by length."""
 
     low: int
-    """Fewest tokens, special ones included."""
+    """Fewest tokens before the text is cut, special ones included."""
     high: int | None
     """Most tokens; ``None`` is without end."""
     utterances: int
@@ -164,8 +164,8 @@ class Report(msgspec.Struct, frozen=True):
     """Of some measures, by their names."""
     calibration: Calibration
     """Fitted on validation."""
-    threshold_basis: ThresholdBasis
-    """What the threshold was fitted on."""
+    basis: CalibrationBasis
+    """What decided the temperature and the threshold."""
     gates: tuple[Gate, ...]
     """Every gate that is set."""
     comparison: Comparison | None
@@ -189,6 +189,10 @@ class Report(msgspec.Struct, frozen=True):
     risk_coverage_overall: RiskCoverage | None
     """With out-of-scope utterances among them, each answer to which is wrong."""
     lengths: tuple[LengthBin, ...]
+    max_tokens: int
+    """Tokens that the model sees; longer texts are cut."""
+    cut: int
+    """In-scope utterances that were cut."""
     noise: tuple[NoiseRow, ...]
     """Empty when it was left out."""
     provenance: Provenance

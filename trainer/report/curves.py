@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.scoring import Calibration, ScorePart, probabilities
-from trainer.measures import expected_calibration_error
+from trainer.measures import BINS, confidence_bins, expected_calibration_error
 from trainer.report.content import ConfidenceBin, Reliability, RiskCoverage, Roc
 
 __all__ = ["reliability", "risk_coverage", "roc"]
 
-_BINS = 15
 _POINTS = 200
 
 
@@ -30,21 +29,21 @@ def reliability(
     )
     confidences = probabilities(logits, as_if).max(axis=1)
     right = logits.argmax(axis=1) == truth
-    number = np.clip(np.ceil(confidences * _BINS).astype(np.int64) - 1, 0, _BINS - 1)
+    number = confidence_bins(confidences)
     bins = []
-    for place in range(_BINS):
+    for place in range(BINS):
         own = number == place
         bins.append(
             ConfidenceBin(
-                low=round(place / _BINS, 6),
-                high=round((place + 1) / _BINS, 6),
+                low=round(place / BINS, 6),
+                high=round((place + 1) / BINS, 6),
                 utterances=int(own.sum()),
                 confidence=_mean(confidences[own]),
                 accuracy=_mean(right[own]),
             )
         )
     return Reliability(
-        ece=round(expected_calibration_error(confidences, right, bins=_BINS), 6),
+        ece=round(expected_calibration_error(confidences, right), 6),
         temperature=temperature,
         bins=tuple(bins),
     )

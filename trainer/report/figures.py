@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.scoring import probabilities
 from edge_runtime.tokenization import Tokenizer
-from trainer.calibration import Predictions, predict, threshold_basis
+from trainer.calibration import Predictions, predict
 from trainer.champion import Answers, Champion
 from trainer.checkpoint import Checkpoint
 from trainer.comparison import Comparison, compare
@@ -20,7 +20,7 @@ from trainer.dataset import Dataset, Split
 from trainer.embedding import embed_texts
 from trainer.evaluate import Evaluation
 from trainer.gates import judge
-from trainer.measures import Measures, measure
+from trainer.measures import Measures, measure, right_answers
 from trainer.noise import NOISES, spoil
 from trainer.report.content import IntentRow, NoiseRow, Provenance, Report, RiskCoverage
 from trainer.report.curves import reliability, risk_coverage, roc
@@ -32,6 +32,8 @@ __all__ = ["gather_figures"]
 _TYPOS = "typos-5"
 _RECOGNISER = "recogniser"
 _SHOWN_CHARACTERS = 60
+# More tokens than any text has.
+_UNCUT = 1_000_000
 
 
 def gather_figures(
@@ -63,17 +65,14 @@ def gather_figures(
     head = checkpoint.head()
     calibration = evaluation.calibration
     found = predict(evaluation.embeddings[settings.split], head=head, calibration=calibration)
-    numbers = {label: number for number, label in enumerate(labels)}
-    is_in_scope = np.array([intent is not None for intent in split.intents], dtype=bool)
-    truth = np.array([numbers[intent] for intent in split.intents if intent is not None])
+    is_in_scope, truth = split.truth(labels)
     logits, scores = found.logits[is_in_scope], found.scores[is_in_scope]
     best = logits.argmax(axis=1)
     rejected = found.answers() < 0
     measures = measure(found, split.intents, labels)
     intents = intent_rows(truth, best, rejected[is_in_scope], labels)
-    tokenizer = Tokenizer(checkpoint.tokenizer, max_tokens=checkpoint.text.max_tokens)
     in_scope = split.in_scope()
-    lengths = np.array([len(ids) for ids in tokenizer.encode_many(in_scope.texts)])
+    lengths = _lengths(checkpoint, in_scope.texts)
     noise = _noise(checkpoint, in_scope, truth, found, settings, progress)
     comparison = _compare(champion, dataset, split, found, labels, settings, gates)
     return Report(
@@ -83,8 +82,10 @@ def gather_figures(
         measures=measures,
         intervals=_intervals(found, is_in_scope, truth, settings),
         calibration=calibration,
-        threshold_basis=threshold_basis(dataset.validation.intents, evaluation.settings),
-        gates=judge(_judged(measures, intents, noise, gates), gates),
+        basis=evaluation.basis,
+        gates=judge(
+            _judged(measures, intents, noise, gates), gates, missing=_missing(settings, gates)
+        ),
         comparison=comparison,
         intents=intents,
         **_confusions(split, found, labels, settings),
@@ -98,9 +99,17 @@ def gather_figures(
         risk_coverage=risk_coverage(scores, best == truth, threshold=calibration.threshold),
         risk_coverage_overall=_overall_risk(found, is_in_scope, best == truth),
         lengths=length_bins(lengths, best == truth),
+        max_tokens=checkpoint.text.max_tokens,
+        cut=int((lengths > checkpoint.text.max_tokens).sum()),
         noise=noise,
         provenance=_provenance(checkpoint, dataset, evaluation),
     )
+
+
+def _lengths(checkpoint: Checkpoint, texts: list[str]) -> NDArray[np.int64]:
+    """Tokens of each text before it is cut, the special ones included, shape (texts,)."""
+    tokenizer = Tokenizer(checkpoint.tokenizer, max_tokens=_UNCUT)
+    return np.array([len(ids) for ids in tokenizer.encode_many(texts)], dtype=np.int64)
 
 
 def _intervals(
@@ -112,13 +121,11 @@ def _intervals(
     draws = {"resamples": settings.resamples, "seed": settings.seed}
     best = found.logits[in_scope].argmax(axis=1)
     rejected = found.answers() < 0
-    right = rejected.copy()
-    right[in_scope] = (best == truth) & ~rejected[in_scope]
     intervals = {
         "in_scope_accuracy": share_interval(best == truth, **draws),
         "macro_f1": macro_f1_interval(truth, best, **draws),
         "in_scope_rejected": share_interval(rejected[in_scope], **draws),
-        "overall_accuracy": share_interval(right, **draws),
+        "overall_accuracy": share_interval(right_answers(found, in_scope, truth), **draws),
     }
     if not in_scope.all():
         kept, outside = found.scores[in_scope], found.scores[~in_scope]
@@ -247,6 +254,23 @@ def _judged(
         "worst_recall": min(recalls, default=None),
         "typo_fall": falls.get(_TYPOS),
         "recogniser_fall": falls.get(_RECOGNISER),
+    }
+
+
+def _missing(settings: ReportSettings, gates: GateSettings) -> dict[str, str]:
+    """Why a measure that is none could not be taken, in words."""
+    no_noise = (
+        f"the {settings.split} has no utterance to spoil"
+        if settings.noisy_utterances
+        else "noise is switched off; set report.noisy_utterances above 0"
+    )
+    return {
+        "worst_recall": (
+            f"no intent has gates.worst_recall_support, {gates.worst_recall_support}, utterances "
+            f"in the {settings.split}"
+        ),
+        "typo_fall": no_noise,
+        "recogniser_fall": no_noise,
     }
 
 

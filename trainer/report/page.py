@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.storage import canonical_json
+from trainer.calibration_basis import CalibrationBasis
 from trainer.report.charts import Line, Mark, Row, interval_chart, line_chart, reliability_chart
 from trainer.report.content import Reliability, Report, RiskCoverage
 
@@ -30,11 +31,6 @@ _MEASURES = (
     ("ece", "Calibration error", "expected, 15 bins, in scope"),
     ("oos_fpr95", "FPR at 95 %", "out of scope that passes where 95 % in scope do"),
 )
-_BASIS = {
-    "in-scope": "in-scope validation utterances alone",
-    "out-of-scope": "in-scope and out-of-scope validation utterances",
-    "default": "nothing: validation is too small, so it is the default",
-}
 
 
 def render_page(report: Report) -> str:
@@ -66,7 +62,8 @@ def render_page(report: Report) -> str:
                 for name, title, what in _MEASURES
                 if getattr(report.measures, name) is not None
             ],
-            basis=_BASIS[report.threshold_basis],
+            threshold_basis=_threshold_basis(report.basis),
+            temperature_basis=_temperature_basis(report.basis),
             settings={
                 name: canonical_json(value).decode()
                 for name, value in (
@@ -78,6 +75,28 @@ def render_page(report: Report) -> str:
         )
     )
     return page
+
+
+def _threshold_basis(basis: CalibrationBasis) -> str:
+    if not basis.in_scope:
+        return "is the default, a share of the training's mean: nothing is held out for validation"
+    if basis.threshold == "default":
+        return "is the default: validation is too small to fit it"
+    if basis.threshold == "in-scope":
+        return f"was fitted on {basis.in_scope} in-scope validation utterances alone"
+    told = f"was fitted on {basis.in_scope} in-scope validation utterances, and out of scope on "
+    told += f"{basis.out_of_scope_validation} of validation"
+    more = basis.out_of_scope_training
+    return told + (f" and {more} of the training, which the model never saw" if more else "")
+
+
+def _temperature_basis(basis: CalibrationBasis) -> str:
+    if not basis.in_scope:
+        return "is the default, because no validation utterance has an intent"
+    return (
+        f"was fitted on {basis.in_scope} in-scope validation utterances, {basis.mistakes} of them "
+        "answered wrongly"
+    )
 
 
 def _charts(report: Report) -> dict[str, str]:

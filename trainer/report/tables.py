@@ -94,7 +94,8 @@ def length_bins(tokens: NDArray[np.int64], right: NDArray[np.bool_]) -> tuple[Le
     """Accuracy by the number of tokens; bins without an utterance are left out.
 
     Args:
-        tokens: of each in-scope utterance, special ones included, shape (utterances,).
+        tokens: of each in-scope utterance before it is cut, special ones included, shape
+            (utterances,).
         right: whether its largest logit is right, same shape.
     """
     number = np.searchsorted(_LENGTHS, tokens, side="right") - 1

@@ -18,12 +18,10 @@ class MemoryTracker:
     """Keeps runs in memory.
 
     Args:
-        is_remote: what it pretends to be.
         reachable: when false, everything raises ``TrackingError``; may be changed at any time.
     """
 
-    def __init__(self, *, is_remote: bool = False, reachable: bool = True) -> None:
-        self.is_remote = is_remote
+    def __init__(self, *, reachable: bool = True) -> None:
         self.reachable = reachable
         self.measurements: dict[str, list[Measurement]] = {}
         """Run -> everything that was logged, in order."""

@@ -7,11 +7,14 @@ import datetime as dt
 import logging
 import os
 import re
+import shutil
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from edge_runtime.errors import SettingsError
 from trainer.errors import TrackingError
@@ -45,24 +48,27 @@ class MlflowTracker:
     MLflow is imported, and what it writes to is made, when the first run is asked for.
 
     Args:
-        uri: as in ``MLFLOW_TRACKING_URI``: ``http(s)://``, or SQLAlchemy's for a database.
+        uri: as in ``MLFLOW_TRACKING_URI``: ``http(s)://``, SQLAlchemy's for a database, or
+            whatever else MLflow or a plugin of it has registered: ``databricks``, ``arn:...``.
         experiment: made when it is not there.
-        artifacts: where files go for a new experiment in a database; a server has its own place.
+        artifacts: where files go for a new experiment in a database; others have their own place.
 
     Raises:
-        SettingsError: MLflow does not know such a URI.
+        SettingsError: MLflow and its plugins do not know such a URI.
     """
 
     def __init__(self, uri: str, *, experiment: str, artifacts: Path | None = None) -> None:
         scheme = uri.partition(":")[0].partition("+")[0]
-        if scheme not in (*_SERVERS, *_DATABASES):
+        # MLflow takes seconds to import: of what is usual it need not be asked.
+        if scheme not in (*_SERVERS, *_DATABASES) and not _is_registered(uri):
             raise SettingsError(
-                f"MLFLOW_TRACKING_URI is {uri!r}; give the address of a tracking server "
-                "(http:// or https://) or of a database, such as sqlite:///build/mlflow.db",
+                f"MLFLOW_TRACKING_URI is {_without_password(uri)!r}, which neither MLflow nor an "
+                "installed plugin of it knows; give the address of a tracking server (http:// or "
+                "https://) or of a database, such as sqlite:///build/mlflow.db",
                 name="MLFLOW_TRACKING_URI",
             )
         self.uri = uri
-        self.is_remote = scheme in _SERVERS
+        self._is_database = scheme in _DATABASES
         self._name = experiment
         self._artifacts = artifacts
         path = uri.partition(":///")[2].partition("?")[0]
@@ -129,14 +135,18 @@ class MlflowTracker:
         """See ``Tracker``."""
         with self._translating():
             client, _ = self._open()
-            send = client.log_artifacts if path.is_dir() else client.log_artifact
-            send(run, str(path), folder or None)
+            place = _local_folder(client.get_run(run).info.artifact_uri)
+            if place is not None:
+                _link(path, place / folder)
+            elif path.is_dir():
+                client.log_artifacts(run, str(path), folder or None)
+            else:
+                client.log_artifact(run, str(path), folder or None)
 
     def _open(self) -> tuple[MlflowClient, str]:
         """The client and the experiment's id."""
         if self._opened is None:
-            for name, value in _ENVIRONMENT.items():
-                os.environ.setdefault(name, value)
+            _prepare()
             if self._file is not None:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
             from mlflow.tracking import MlflowClient
@@ -147,7 +157,7 @@ class MlflowTracker:
                 logging.getLogger(name).setLevel(logging.CRITICAL)
             client = MlflowClient(tracking_uri=self.uri)
             found = client.get_experiment_by_name(self._name)
-            is_ours = self._artifacts is not None and not self.is_remote
+            is_ours = self._artifacts is not None and self._is_database
             place = self._artifacts.resolve().as_uri() if self._artifacts and is_ours else None
             number = (
                 str(found.experiment_id)
@@ -170,6 +180,54 @@ class MlflowTracker:
                 f"MLflow at {_without_password(self.uri)} does not take records ({_reason(error)})",
                 uri=_without_password(self.uri),
             ) from error
+
+
+def _prepare() -> None:
+    """Set what MLflow looks at when it is imported."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def _is_registered(uri: str) -> bool:
+    """Whether MLflow has a store for such a URI, its own or a plugin's."""
+    _prepare()
+    from mlflow.exceptions import MlflowException
+
+    # MLflow gives no public way to ask without opening the store.
+    from mlflow.tracking._tracking_service.utils import _tracking_store_registry
+
+    registry: Any = _tracking_store_registry
+    try:
+        registry.get_store_builder(uri)
+    except MlflowException:
+        return False
+    return True
+
+
+def _local_folder(uri: str) -> Path | None:
+    """The folder on this machine that a run's files are in; ``None`` when they are elsewhere."""
+    parts = urlsplit(uri)
+    if parts.scheme not in {"", "file"} or parts.netloc not in {"", "localhost"}:
+        return None
+    return Path(url2pathname(parts.path))
+
+
+def _link(source: Path, folder: Path) -> None:
+    """Put a file, or everything below a folder, into a folder; linked, so that it costs no room.
+
+    What edgewise writes is replaced as a whole and never changed in place, so the link keeps what
+    it was made of.
+    """
+    files = [source] if source.is_file() else [one for one in source.rglob("*") if one.is_file()]
+    start = source.parent if source.is_file() else source
+    for path in files:
+        target = folder / path.relative_to(start)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            target.hardlink_to(path)
+        except OSError:  # another disk, or one that knows no links
+            shutil.copyfile(path, target)
 
 
 def _run(found: Any) -> Run:

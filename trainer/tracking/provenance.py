@@ -11,9 +11,16 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["CodeVersion", "code_version", "library_versions"]
+import edge_runtime
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+__all__ = ["PACKAGES", "CodeVersion", "code_version", "library_versions"]
+
+# The device's package too: texts are brought to their form, divided and scored by its code.
+PACKAGES = (
+    Path(__file__).resolve().parents[1],
+    Path(edge_runtime.__file__).resolve().parent,
+)
+"""The folders of the packages that a training is made by."""
 _LIBRARIES = (
     "accelerate",
     "codecarbon",
@@ -32,7 +39,7 @@ class CodeVersion(msgspec.Struct, frozen=True):
     """Which code it was."""
 
     sha256: str
-    """SHA-256 over the names and contents of the trainer's source files."""
+    """SHA-256 over the names and contents of the packages' source files."""
     commit: str | None
     """The commit that is checked out; ``None`` outside of a git checkout."""
     dirty: bool | None
@@ -40,27 +47,38 @@ class CodeVersion(msgspec.Struct, frozen=True):
 
 
 @functools.cache
-def code_version(package: Path = _PACKAGE) -> CodeVersion:
-    """Tell the code of a package's folder."""
+def code_version(*packages: Path) -> CodeVersion:
+    """Tell the code of some packages' folders; by default what a training is made by."""
+    packages = packages or PACKAGES
     digest = hashlib.sha256()
-    for path in sorted(one for one in package.rglob("*") if one.suffix in _SOURCES):
-        content = path.read_bytes()
-        name = path.relative_to(package).as_posix()
-        digest.update(f"{name}\0{len(content)}\0".encode())
-        digest.update(content)
-    commit = _git(package, "rev-parse", "HEAD")
-    # An installed copy may lie in somebody else's checkout, where git does not know its files.
-    if commit is None or not _git(package, "ls-files", "--", "__init__.py"):
+    for package in packages:
+        for path in sorted(one for one in package.rglob("*") if one.suffix in _SOURCES):
+            content = path.read_bytes()
+            name = path.relative_to(package.parent).as_posix()
+            digest.update(f"{name}\0{len(content)}\0".encode())
+            digest.update(content)
+    commits = {_commit(package) for package in packages}
+    commit = commits.pop() if len(commits) == 1 else None
+    if commit is None:
         return CodeVersion(digest.hexdigest(), None, None)
-    changed = _git(package, "status", "--porcelain", "--", ".")
-    return CodeVersion(digest.hexdigest(), commit, changed != "")
+    changed = [_git(package, "status", "--porcelain", "--", ".") for package in packages]
+    return CodeVersion(digest.hexdigest(), commit, any(one != "" for one in changed))
+
+
+def _commit(package: Path) -> str | None:
+    # An installed copy may lie in somebody else's checkout, where git does not know its files.
+    return _git(package, "rev-parse", "HEAD") if _git(package, "ls-files", "--", ".") else None
 
 
 @functools.cache
-def library_versions() -> dict[str, str]:
-    """Name -> version of what the result depends on, without importing any of it."""
+def library_versions(*others: str) -> dict[str, str]:
+    """Name -> version of what the result depends on, without importing any of it.
+
+    Args:
+        others: distributions besides those that every training depends on.
+    """
     versions = {"python": platform.python_version()}
-    for name in _LIBRARIES:
+    for name in (*_LIBRARIES, *others):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

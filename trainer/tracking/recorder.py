@@ -81,7 +81,12 @@ class Recorder:
         self._trained = record.has_run
 
     def evaluation(
-        self, evaluated: Artifact, checkpoint: Path, *, report: Artifact | None = None
+        self,
+        evaluated: Artifact,
+        checkpoint: Path,
+        *,
+        report: Artifact | None = None,
+        publish: bool = True,
     ) -> int:
         """Add an evaluation to the run of the training that it judges.
 
@@ -92,6 +97,8 @@ class Recorder:
             evaluated: made by ``evaluate``.
             checkpoint: the folder of what it judges.
             report: a folder of its own with ``report.html`` or ``report.json``.
+            publish: send metrics to CloudWatch, where the settings ask for that. There an
+                experiment has one value of each: that of the model which is shipped.
 
         Returns:
             How many metrics went to CloudWatch.
@@ -116,7 +123,7 @@ class Recorder:
             for path in [one.folder / name for one in made for name in _FILES]:
                 if path.is_file():
                     self._tracker.attach(run.id, path)
-        return self._publish(everything)
+        return self._publish(everything) if publish else 0
 
     def _run_of(self, tracker: Tracker, digest: str, checkpoint: Path) -> Run:
         tags = {CHECKPOINT: digest}

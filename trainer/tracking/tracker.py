@@ -45,10 +45,6 @@ class Run(msgspec.Struct, frozen=True):
 class Tracker(Protocol):
     """Keeps runs. Every method raises ``TrackingError`` when it cannot."""
 
-    @property
-    def is_remote(self) -> bool:
-        """Whether files are sent elsewhere, and not copied on this machine."""
-
     def runs(self, *, tags: Mapping[str, str], limit: int) -> list[Run]:
         """The newest runs that have all these tags, newest first."""
 

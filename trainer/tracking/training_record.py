@@ -203,6 +203,5 @@ def close_training(
     for name in _FILES:
         if (trained.folder / name).is_file():
             tracker.attach(run, trained.folder / name)
-    wanted = settings.log_checkpoint
-    if wanted == "always" or (wanted == "auto" and tracker.is_remote):
+    if settings.log_checkpoint == "always":
         tracker.attach(run, trained.folder, folder="checkpoint")

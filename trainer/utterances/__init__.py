@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainer.utterances.source import (
     Source,
     iterate_source,
+    list_unread_columns,
     open_source,
     parse_source,
     read_utterances,
@@ -16,6 +17,7 @@ __all__ = [
     "SplitName",
     "Utterance",
     "iterate_source",
+    "list_unread_columns",
     "open_source",
     "parse_source",
     "read_utterances",

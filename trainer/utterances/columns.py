@@ -12,7 +12,7 @@ from trainer.errors import SourceFormatError
 from trainer.utterances.source_file import SourceFile
 from trainer.utterances.utterance import SplitName, Utterance, intent_or_none
 
-__all__ = ["Columns", "find_columns", "make_utterance"]
+__all__ = ["Columns", "find_columns", "make_utterance", "unread"]
 
 _TEXT_NAMES = ("text", "utterance", "sentence", "query")
 _INTENT_NAMES = ("intent", "label", "category", "class")
@@ -67,6 +67,12 @@ def find_columns(names: Iterable[str], *, settings: DataSettings, source: str) -
     )
 
 
+def unread(names: Iterable[str], columns: Columns) -> tuple[str, ...]:
+    """Names of the columns that are not read, in their order, each once."""
+    read = (columns.text, columns.intent, columns.split)
+    return tuple(name for name in dict.fromkeys(names) if name not in read)
+
+
 def make_utterance(
     *,
     text: object,
@@ -90,14 +96,19 @@ def make_utterance(
                 source=file.name,
                 line=line,
             )
+    given = str(intent)
+    label = intent_or_none(given, settings.out_of_scope_labels)
+    placed = file.split or _read_split(split, where)
     return Utterance(
         text=str(text),
-        intent=intent_or_none(str(intent), settings.out_of_scope_labels),
-        split=file.split or _read_split(split, where),
+        intent=label,
+        split=placed,
         group=None,
         line=line,
         source=file.name,
         unit=unit,
+        label=None if label == given else given,
+        split_name=None if split in (None, "", placed) else str(split),
     )
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 from trainer.config import DataSettings
 from trainer.errors import SourceFormatError
-from trainer.utterances.columns import Columns, find_columns, make_utterance
+from trainer.utterances.columns import Columns, find_columns, make_utterance, unread
 from trainer.utterances.refusal import Refuse, raise_refusal
 from trainer.utterances.source_file import SourceFile, decode
 from trainer.utterances.utterance import Utterance
 
-__all__ = ["read_csv"]
+__all__ = ["list_unread_csv", "read_csv"]
 
 _DELIMITERS = (",", "\t", ";")
 
@@ -70,6 +70,16 @@ def read_csv(
         raise SourceFormatError(
             f"{file.name} has a header but no rows; add utterances", source=file.name
         )
+
+
+def list_unread_csv(file: SourceFile, *, settings: DataSettings) -> tuple[str, ...]:
+    """Names of the columns that ``read_csv`` leaves aside.
+
+    Raises:
+        SourceFormatError: the encoding or the header is wrong.
+    """
+    _, header, columns = _read_header(decode(file), file=file, settings=settings)
+    return unread(header, columns)
 
 
 def _read_header(

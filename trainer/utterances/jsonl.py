@@ -8,12 +8,12 @@ from typing import Any
 
 from trainer.config import DataSettings
 from trainer.errors import SourceFormatError
-from trainer.utterances.columns import Columns, find_columns, make_utterance
+from trainer.utterances.columns import Columns, find_columns, make_utterance, unread
 from trainer.utterances.refusal import Refuse, raise_refusal
 from trainer.utterances.source_file import SourceFile, decode
 from trainer.utterances.utterance import Utterance
 
-__all__ = ["read_jsonl"]
+__all__ = ["list_unread_jsonl", "read_jsonl"]
 
 
 def read_jsonl(
@@ -47,6 +47,27 @@ def read_jsonl(
             refuse(error)
         else:
             yield utterance
+
+
+def list_unread_jsonl(file: SourceFile, *, settings: DataSettings) -> tuple[str, ...]:
+    """Keys of any line that ``read_jsonl`` leaves aside.
+
+    Raises:
+        SourceFormatError: the encoding is wrong, or there is no text or no intent key.
+    """
+    columns: Columns | None = None
+    names: dict[str, None] = {}
+    for line, content in enumerate(decode(file).split("\n"), start=1):
+        try:
+            row = _read_object(content, file=file, line=line)
+        except SourceFormatError:
+            continue
+        if columns is None:
+            columns = find_columns(row, settings=settings, source=file.name)
+            split = columns.split or settings.split_column
+            columns = Columns(text=columns.text, intent=columns.intent, split=split)
+        names.update(dict.fromkeys(row))
+    return () if columns is None else unread(names, columns)
 
 
 def _utterance(

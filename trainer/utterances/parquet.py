@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from trainer.config import DataSettings
 from trainer.errors import SourceFormatError
-from trainer.utterances.columns import find_columns, make_utterance
+from trainer.utterances.columns import find_columns, make_utterance, unread
 from trainer.utterances.refusal import Refuse, raise_refusal
 from trainer.utterances.source_file import SourceFile
 from trainer.utterances.utterance import Utterance
 
-__all__ = ["read_parquet"]
+__all__ = ["list_unread_parquet", "read_parquet"]
 
 
 def read_parquet(
@@ -61,3 +61,19 @@ def read_parquet(
             f"{file.name} is not a parquet file that can be read ({reason}); write it anew",
             source=file.name,
         ) from error
+
+
+def list_unread_parquet(file: SourceFile, *, settings: DataSettings) -> tuple[str, ...]:
+    """Names of the columns that ``read_parquet`` leaves aside.
+
+    Raises:
+        SourceFormatError: it is no parquet file, or columns are missing.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        names = pq.read_schema(pa.BufferReader(file.content)).names
+    except (pa.ArrowException, OSError) as error:
+        raise SourceFormatError(f"{file.name} is not a parquet file", source=file.name) from error
+    return unread(names, find_columns(names, settings=settings, source=file.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -13,16 +14,23 @@ import msgspec
 from edge_runtime.storage import canonical_json
 from trainer.config import DataSettings
 from trainer.errors import SourceFormatError, SourceNotFoundError
-from trainer.locations import resolve, translating_cloud_errors
+from trainer.locations import resolve, translating_read_errors
 from trainer.utterances.clinc import read_clinc
-from trainer.utterances.csv import read_csv
-from trainer.utterances.jsonl import read_jsonl
-from trainer.utterances.parquet import read_parquet
+from trainer.utterances.csv import list_unread_csv, read_csv
+from trainer.utterances.jsonl import list_unread_jsonl, read_jsonl
+from trainer.utterances.parquet import list_unread_parquet, read_parquet
 from trainer.utterances.refusal import Refuse, raise_refusal
 from trainer.utterances.source_file import SourceFile
 from trainer.utterances.utterance import SplitName, Utterance
 
-__all__ = ["Source", "iterate_source", "open_source", "parse_source", "read_utterances"]
+__all__ = [
+    "Source",
+    "iterate_source",
+    "list_unread_columns",
+    "open_source",
+    "parse_source",
+    "read_utterances",
+]
 
 _TEMPLATE_SUFFIXES = (".yaml", ".yml")
 _TEMPLATE_FOLDER = "sentences"
@@ -33,6 +41,11 @@ _READERS: dict[str, _Reader] = {
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
     ".parquet": read_parquet,
+}
+_LISTERS: dict[_Reader, Callable[..., tuple[str, ...]]] = {
+    read_csv: list_unread_csv,
+    read_jsonl: list_unread_jsonl,
+    read_parquet: list_unread_parquet,
 }
 _SPLIT_STEMS: dict[str, SplitName] = {
     "train": "train",
@@ -59,15 +72,15 @@ def open_source(location: str) -> Source:
     """Fetch the files of a location and hash them, without parsing.
 
     Args:
-        location: a file; or a folder with ``train``, ``validation`` and ``test`` files (CSV
-            or JSONL), with sentence templates (YAML, at its top or in ``sentences/``), or with
-            templates and a test file. A path, or a URI such as ``s3://bucket/key``.
+        location: a file; or a folder with ``train``, ``validation`` and ``test`` files (CSV,
+            JSONL or parquet), with sentence templates (YAML, at its top or in ``sentences/``),
+            or with templates and a test file. A path, or a URI such as ``s3://bucket/key``.
 
     Raises:
         SourceNotFoundError: nothing is there, or it cannot be opened.
         SourceFormatError: a folder holds nothing that can be read.
     """
-    with translating_cloud_errors(location):
+    with translating_read_errors(location):
         files = tuple(_read_files(resolve(location), location))
     hashes = {file.name: hashlib.sha256(file.content).hexdigest() for file in files}
     digest = hashlib.sha256(canonical_json(hashes)).hexdigest()
@@ -114,6 +127,20 @@ def iterate_source(
                 refuse(error)
 
 
+def list_unread_columns(source: Source, *, settings: DataSettings) -> dict[str, tuple[str, ...]]:
+    """File -> names of its columns or keys that nothing is read from; files with none left out.
+
+    A file that cannot be read is left out too: ``iterate_source`` tells of it.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for file in source.files:
+        lister = None if _suffix(file) in _TEMPLATE_SUFFIXES else _LISTERS.get(_reader(file))
+        if lister is not None:
+            with contextlib.suppress(SourceFormatError):
+                found[file.name] = lister(file, settings=settings)
+    return {name: columns for name, columns in found.items() if columns}
+
+
 def read_utterances(location: str, *, settings: DataSettings) -> list[Utterance]:
     """Fetch and read the utterances of a path or URI, see ``open_source``.
 
@@ -137,7 +164,7 @@ def _read_files(path: Any, location: str) -> Iterator[SourceFile]:
     splits = dict(_list_splits(path, location))
     if not templates and "train" not in splits:
         raise SourceFormatError(
-            f"{location} holds nothing to train on; expected train.csv (or .jsonl) with "
+            f"{location} holds nothing to train on; expected train.csv (or .jsonl, .parquet) with "
             "validation and test files beside it, or sentence templates (*.yaml); for another "
             "file give its own path",
             location=location,

@@ -28,6 +28,10 @@ class Utterance(msgspec.Struct, frozen=True):
     """Name of the file, without the folders above the location that was asked for."""
     unit: Literal["line", "entry", "row"] = "line"
     """What ``line`` counts: lines of the file, entries of a JSON list, or rows of a table."""
+    label: str | None = None
+    """The label as the source writes it, where ``intent`` is not that."""
+    split_name: str | None = None
+    """What a row itself says of its split, where ``split`` is not that."""
 
     @property
     def place(self) -> str:

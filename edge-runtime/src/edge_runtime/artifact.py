@@ -20,11 +20,12 @@ from edge_runtime.storage import (
     canonical_json,
     file_entries,
     own_folder,
+    refuse_uri,
     replace_folder,
     write_atomically,
 )
 
-__all__ = ["Artifact", "ArtifactDocument", "produce_artifact", "read_artifact"]
+__all__ = ["Artifact", "ArtifactDocument", "check_parents", "produce_artifact", "read_artifact"]
 
 SCHEMA_VERSION = 1
 
@@ -109,7 +110,9 @@ def read_artifact(folder: Path, kind: str) -> Artifact:
 
     Raises:
         ArtifactError: the folder is missing, of another kind, incomplete or damaged.
+        StorageError: the folder is a URI.
     """
+    refuse_uri(folder)
     path = folder / f"{kind}.json"
     try:
         content = path.read_bytes()
@@ -142,6 +145,28 @@ def read_artifact(folder: Path, kind: str) -> Artifact:
         )
     digest = hashlib.sha256(content).hexdigest()
     return Artifact(folder=folder, document=document, digest=digest, skipped=False)
+
+
+def check_parents(artifact: Artifact, parents: Mapping[str, str], *, task: str) -> None:
+    """Check that a stage's folder was made of the inputs that it is used with.
+
+    Args:
+        artifact: what the stage made.
+        parents: an input's name -> its SHA-256.
+        task: that makes the folder again, for the message.
+
+    Raises:
+        ArtifactError: it was made of another input.
+    """
+    for name, digest in parents.items():
+        if artifact.document.parents.get(name) != digest:
+            kind = artifact.document.kind
+            raise ArtifactError(
+                f"the {kind} {artifact.folder} belongs to another {name} than the one given; "
+                f"run {task} again",
+                folder=artifact.folder,
+                parent=name,
+            )
 
 
 def _read_if_intact(folder: Path, kind: str) -> Artifact | None:

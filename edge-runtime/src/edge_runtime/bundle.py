@@ -11,7 +11,7 @@ from edge_runtime.errors import BundleDamagedError, BundleNotFoundError, Storage
 from edge_runtime.head import Head, read_head
 from edge_runtime.manifest import MANIFEST_NAME, Manifest, decode_manifest
 from edge_runtime.scoring import missing_arrays
-from edge_runtime.storage import JSON_ERRORS, file_entry
+from edge_runtime.storage import JSON_ERRORS, file_entry, refuse_uri
 
 __all__ = ["Bundle", "GoldenSample", "open_bundle", "read_bundle_head", "read_golden"]
 
@@ -42,7 +42,9 @@ def open_bundle(path: Path) -> Bundle:
         BundleDamagedError: a file is missing, was changed, or is not listed.
         ManifestInvalidError: the manifest does not follow its schema.
         ManifestVersionError: the manifest is of an unknown schema version.
+        StorageError: the path is a URI.
     """
+    refuse_uri(path)
     try:
         content = (path / MANIFEST_NAME).read_bytes()
     except OSError as error:

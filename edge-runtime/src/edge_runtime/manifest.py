@@ -33,13 +33,18 @@ SCHEMA_VERSION = 2
 
 
 class Quality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was measured of a variant on held-out utterances, one at a time."""
+    """What was measured of a variant on the test, one utterance at a time.
 
-    accuracy: float
-    """Share of in-scope test utterances whose best intent is right, 0 to 1."""
+    Without a test, it is compared with the reference on the texts that its calibration is fitted
+    on, and nothing tells its accuracy.
+    """
+
+    accuracy: float | None
+    """Share of in-scope test utterances whose best intent is right, 0 to 1; ``None`` without a
+    test."""
     changed_answers: float
-    """Share of held-out utterances whose answer, an intent or out of scope, differs from the
-    reference's, 0 to 1."""
+    """Share of utterances whose answer, an intent or out of scope, differs from the reference's,
+    0 to 1."""
     max_logit_difference: float
     """Largest absolute difference of a logit from the reference."""
 

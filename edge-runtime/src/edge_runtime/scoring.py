@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from edge_runtime.head import Head, normalize
 
 __all__ = [
+    "ADDITION_ARRAYS",
     "NEEDED_ARRAYS",
     "SCORES",
     "Calibration",
@@ -45,6 +46,9 @@ NEEDED_ARRAYS: dict[ScoreName, tuple[str, ...]] = {
     "mahalanobis": ("whitening", "whitened_means"),
 }
 """Arrays of the head that a score needs, besides weight and bias."""
+ADDITION_ARRAYS = frozenset({"whitening", "whitened_means"})
+"""Arrays that every bundle keeps, whatever its score: they guard the other intents when one is
+added."""
 
 Scores = NDArray[np.float64]
 Values = NDArray[np.float32]

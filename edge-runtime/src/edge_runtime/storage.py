@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,9 +21,11 @@ __all__ = [
     "JSON_ERRORS",
     "FileEntry",
     "canonical_json",
+    "check_writable",
     "file_entries",
     "file_entry",
     "own_folder",
+    "refuse_uri",
     "replace_folder",
     "sweep_leftovers",
     "translating_storage_errors",
@@ -55,6 +58,23 @@ def canonical_json(value: Any) -> bytes:
     """
     plain = msgspec.json.encode(value, order="deterministic")
     return msgspec.json.format(plain, indent=2) + b"\n"
+
+
+def refuse_uri(path: Path) -> None:
+    """Refuse a URI where a path is needed: taken for one it would make a folder named ``s3:``.
+
+    Raises:
+        StorageError: the path begins as a URI does.
+    """
+    scheme = path.parts[0] if len(path.parts) > 1 else ""
+    # A drive of Windows has one letter.
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]+:", scheme):
+        uri = f"{scheme}//{'/'.join(path.parts[1:])}"
+        raise StorageError(
+            f"{uri} is a URI, and what is kept here needs a path on this machine: give a folder "
+            "or a file, and copy it from or to the bucket",
+            path=uri,
+        )
 
 
 def file_entry(path: Path) -> FileEntry:
@@ -120,21 +140,49 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a kill leaves the old content or the new, never a part.
 
     Raises:
-        StorageError: the disk is full or the folder cannot be written.
+        StorageError: the disk is full, the file cannot be written, or the path is a URI.
     """
-    # One name, and none with the process in it: the next writer clears what a kill left.
-    partial = path.with_name(f".{path.name}.partial")
-    with translating_storage_errors(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+    with _writing_beside(path) as partial:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+
+
+def check_writable(path: Path) -> None:
+    """Check that ``write_atomically`` can write a file, before the work whose result it takes.
+
+    Makes the folders above it, and nothing else.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    with _writing_beside(path) as partial:
+        partial.touch()
+        partial.unlink()
+
+
+@contextlib.contextmanager
+def _writing_beside(path: Path) -> Iterator[Path]:
+    refuse_uri(path)
+    try:
+        with translating_storage_errors(path):
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            # One name, and none with the process in it: the next writer clears what a kill left.
+            partial = path.with_name(f".{path.name}.partial")
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                yield partial
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    partial.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path}: {error.strerror or error}; choose another place", path=path
+        ) from error
 
 
 @contextlib.contextmanager
@@ -176,8 +224,10 @@ def own_folder(folder: Path, *, closing: str) -> Iterator[Path]:
         closing: the document that such a folder ends with.
 
     Raises:
-        StorageError: something else stands there, and replacing it would delete it.
+        StorageError: something else stands there, and replacing it would delete it; or the
+            folder is a URI.
     """
+    refuse_uri(folder)
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would follow a link at its end
     with _one_process(folder):
         sweep_leftovers(folder)

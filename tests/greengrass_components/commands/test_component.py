@@ -331,6 +331,9 @@ def test_a_version_that_was_never_published_is_not_deployed(
     assert listed["stages"]["all"] == []
 
 
+KILLS = 6
+
+
 @pytest.mark.slow
 def test_a_publish_that_is_killed_at_a_random_moment_ends_when_run_again(
     tmp_path: Path, outputs: str, emulator: dict[str, str]
@@ -345,8 +348,9 @@ def test_a_publish_that_is_killed_at_a_random_moment_ends_when_run_again(
     moments = random.Random(11)
     killed = 0
 
-    for patch in range(1, 11):
+    for patch in range(1, 5 * KILLS + 1):
         folder = str(make_component(tmp_path / "next", version=f"3.0.{patch}", content=content))
+        started = time.monotonic()
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, *words, folder],
             cwd=tmp_path,
@@ -360,7 +364,12 @@ def test_a_publish_that_is_killed_at_a_random_moment_ends_when_run_again(
             process.send_signal(signal.SIGKILL)
             killed += 1
         process.wait()
+        if not process.returncode:
+            # The machine is less busy than before: a later moment would meet nothing again.
+            whole_s = time.monotonic() - started
         run(tmp_path, *words, folder, settings=emulator)
 
         assert not told(tmp_path, emulator, *words, folder)["changed"]
-    assert killed >= 5
+        if killed == KILLS:
+            break
+    assert killed == KILLS

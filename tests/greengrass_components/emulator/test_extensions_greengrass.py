@@ -6,41 +6,17 @@ import base64
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from greengrass_components.emulator import start_emulator
-
 REGION: Final = "eu-central-1"
 COMPONENTS = f"arn:aws:greengrass:{REGION}:123456789012:components"
 MODEL = b"a model"
 numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[boto3.session.Session]:
-    """A session on an emulator with the bucket ``shelf`` that has ``model.zip`` in it."""
-    folder = tmp_path_factory.mktemp("emulator")
-    with pytest.MonkeyPatch.context() as patch, start_emulator(folder) as running:
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        session = boto3.session.Session()
-        s3 = session.client("s3")
-        s3.create_bucket(Bucket="shelf", CreateBucketConfiguration={"LocationConstraint": REGION})
-        s3.put_object(Bucket="shelf", Key="model.zip", Body=MODEL)
-        s3.close()
-        yield session
-
-
-@pytest.fixture(scope="module")
-def greengrass(session: boto3.session.Session) -> Iterator[Any]:
-    client = session.client("greengrassv2")
-    yield client
-    client.close()
 
 
 @pytest.fixture(scope="module")
@@ -267,27 +243,6 @@ class TestComponents:
             greengrass.list_components(nextToken="tomorrow")
 
 
-@pytest.fixture
-def group(iot: Any) -> str:
-    """ARN of a thing group without deployments."""
-    made: str = iot.create_thing_group(thingGroupName=f"group-{next(numbers)}")["thingGroupArn"]
-    return made
-
-
-@pytest.fixture(scope="module")
-def lamp(greengrass: Any) -> str:
-    """Name of a component that is there in version 1.0.0."""
-    create(greengrass, recipe("com.example.lamp"))
-    return "com.example.lamp"
-
-
-def deploy(greengrass: Any, target: str, lamp: str, **more: Any) -> str:
-    made = greengrass.create_deployment(
-        targetArn=target, components={lamp: {"componentVersion": "1.0.0"}}, **more
-    )
-    return str(made["deploymentId"])
-
-
 class TestDeployments:
     def test_a_deployment_is_told_as_it_was_made(
         self, greengrass: Any, group: str, lamp: str
@@ -319,13 +274,15 @@ class TestDeployments:
         assert made["iotJobArn"] == f"arn:aws:iot:{REGION}:123456789012:job/{made['iotJobId']}"
 
     def test_a_group_that_is_not_there_is_refused(
-        self, greengrass: Any, group: str, lamp: str
+        self, greengrass: Any, group: str, lamp: str, deploy: Callable[..., str]
     ) -> None:
         with pytest.raises(greengrass.exceptions.ResourceNotFoundException, match="nowhere"):
             deploy(greengrass, f"{group}-nowhere", lamp)
 
     @pytest.mark.parametrize("target", ["group", "arn:aws:s3:::shelf"])
-    def test_what_is_no_target_is_refused(self, greengrass: Any, lamp: str, target: str) -> None:
+    def test_what_is_no_target_is_refused(
+        self, greengrass: Any, lamp: str, target: str, deploy: Callable[..., str]
+    ) -> None:
         with pytest.raises(greengrass.exceptions.ValidationException, match="target"):
             deploy(greengrass, target, lamp)
 
@@ -349,7 +306,7 @@ class TestDeployments:
         assert found["components"] == public
 
     def test_a_new_revision_takes_the_place_of_the_old_one(
-        self, greengrass: Any, group: str, lamp: str
+        self, greengrass: Any, group: str, lamp: str, deploy: Callable[..., str]
     ) -> None:
         first, second = (deploy(greengrass, group, lamp) for _ in range(2))
 
@@ -360,7 +317,7 @@ class TestDeployments:
         assert (new["revisionId"], new["isLatestForTarget"]) == ("2", True)
 
     def test_only_the_latest_is_listed_unless_all_are_asked_for(
-        self, greengrass: Any, group: str, lamp: str
+        self, greengrass: Any, group: str, lamp: str, deploy: Callable[..., str]
     ) -> None:
         made = [deploy(greengrass, group, lamp) for _ in range(5)]
 
@@ -377,7 +334,7 @@ class TestDeployments:
         ]
 
     def test_a_call_that_is_made_again_with_its_token_deploys_once(
-        self, greengrass: Any, group: str, lamp: str
+        self, greengrass: Any, group: str, lamp: str, deploy: Callable[..., str]
     ) -> None:
         token = f"token-{next(numbers)}"
         ids = {deploy(greengrass, group, lamp, clientToken=token) for _ in range(2)}
@@ -385,7 +342,7 @@ class TestDeployments:
         assert len(ids) == 1
 
     def test_a_deployment_under_way_can_be_canceled_and_then_deleted(
-        self, greengrass: Any, group: str, lamp: str
+        self, greengrass: Any, group: str, lamp: str, deploy: Callable[..., str]
     ) -> None:
         made = deploy(greengrass, group, lamp)
         with pytest.raises(greengrass.exceptions.ConflictException):
@@ -403,7 +360,7 @@ class TestDeployments:
             greengrass.get_deployment(deploymentId=made)
 
     def test_a_deleted_revision_does_not_give_its_number_away(
-        self, greengrass: Any, group: str, lamp: str
+        self, greengrass: Any, group: str, lamp: str, deploy: Callable[..., str]
     ) -> None:
         first = deploy(greengrass, group, lamp)
         deploy(greengrass, group, lamp)
@@ -420,7 +377,9 @@ class TestDeployments:
 
         assert raised.value.response["resourceId"] == "nobody"
 
-    def test_a_deployment_has_tags(self, greengrass: Any, group: str, lamp: str) -> None:
+    def test_a_deployment_has_tags(
+        self, greengrass: Any, group: str, lamp: str, deploy: Callable[..., str]
+    ) -> None:
         made = deploy(greengrass, group, lamp)
         arn = f"arn:aws:greengrass:{REGION}:123456789012:deployments:{made}"
 
@@ -430,7 +389,7 @@ class TestDeployments:
         assert greengrass.list_tags_for_resource(resourceArn=arn)["tags"] == {"Stage": "canary"}
 
     def test_deployments_of_a_part_of_a_group_are_found_by_the_group(
-        self, greengrass: Any, iot: Any, group: str, lamp: str
+        self, greengrass: Any, iot: Any, group: str, lamp: str, deploy: Callable[..., str]
     ) -> None:
         part = iot.create_thing_group(thingGroupName=f"part-{next(numbers)}")["thingGroupArn"]
         made = deploy(greengrass, part, lamp, parentTargetArn=group)
@@ -438,66 +397,6 @@ class TestDeployments:
         listed = greengrass.list_deployments(parentTargetArn=group)["deployments"]
 
         assert [(one["deploymentId"], one["parentTargetArn"]) for one in listed] == [(made, group)]
-
-
-class TestCoreDevices:
-    @pytest.fixture
-    def thing(self, iot: Any) -> str:
-        """Name of a thing without groups."""
-        name = f"thing-{next(numbers)}"
-        iot.create_thing(thingName=name)
-        return name
-
-    def test_every_thing_counts_as_a_core_device(self, greengrass: Any, thing: str) -> None:
-        found = greengrass.get_core_device(coreDeviceThingName=thing)
-        listed = greengrass.list_core_devices()["coreDevices"]
-
-        assert (found["coreDeviceThingName"], found["status"]) == (thing, "HEALTHY")
-        assert thing in {one["coreDeviceThingName"] for one in listed}
-
-    def test_core_devices_are_listed_by_group_and_status(
-        self, greengrass: Any, iot: Any, group: str, thing: str
-    ) -> None:
-        iot.add_thing_to_thing_group(thingGroupArn=group, thingName=thing)
-
-        healthy = greengrass.list_core_devices(thingGroupArn=group, status="HEALTHY")
-        unhealthy = greengrass.list_core_devices(thingGroupArn=group, status="UNHEALTHY")
-
-        assert [one["coreDeviceThingName"] for one in healthy["coreDevices"]] == [thing]
-        assert unhealthy["coreDevices"] == []
-
-    def test_a_device_gets_the_latest_deployment_of_itself_and_of_each_of_its_groups(
-        self, greengrass: Any, iot: Any, group: str, thing: str, lamp: str
-    ) -> None:
-        child = f"child-{next(numbers)}"
-        parent = group.rpartition("/")[2]
-        child_arn = iot.create_thing_group(thingGroupName=child, parentGroupName=parent)[
-            "thingGroupArn"
-        ]
-        iot.add_thing_to_thing_group(thingGroupName=child, thingName=thing)
-        thing_arn = iot.describe_thing(thingName=thing)["thingArn"]
-        deploy(greengrass, group, lamp)
-        wanted = {deploy(greengrass, target, lamp) for target in (group, child_arn, thing_arn)}
-
-        found = greengrass.list_effective_deployments(coreDeviceThingName=thing)
-
-        effective = found["effectiveDeployments"]
-        assert {one["deploymentId"] for one in effective} == wanted
-        assert {one["coreDeviceExecutionStatus"] for one in effective} == {"QUEUED"}
-
-    def test_a_device_outside_the_group_gets_nothing(
-        self, greengrass: Any, group: str, thing: str, lamp: str
-    ) -> None:
-        deploy(greengrass, group, lamp)
-
-        found = greengrass.list_effective_deployments(coreDeviceThingName=thing)
-
-        assert found["effectiveDeployments"] == []
-
-    def test_a_device_that_is_not_there(self, greengrass: Any) -> None:
-        for ask in (greengrass.get_core_device, greengrass.list_effective_deployments):
-            with pytest.raises(greengrass.exceptions.ResourceNotFoundException):
-                ask(coreDeviceThingName="nobody")
 
 
 def test_the_first_greengrass_still_answers(session: boto3.session.Session) -> None:

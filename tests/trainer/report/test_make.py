@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 
 from edge_runtime.artifact import Artifact
 from edge_runtime.errors import ArtifactError, QualityGateError
-from trainer.config import CalibrationSettings, GateSettings, ReportSettings
-from trainer.dataset import read_dataset, write_dataset
+from trainer.checkpoint import read_checkpoint
+from trainer.config import CalibrationSettings, DataSettings, GateSettings, ReportSettings
+from trainer.dataset import build_dataset, read_dataset, write_dataset
 from trainer.evaluate import evaluate, read_evaluation
 from trainer.noise import NOISES
 from trainer.report import PAGE, Report, make_report, read_report, refuse
+from trainer.report.figures import gather_figures
 from trainer.report.page import render_page
 
 
@@ -49,7 +52,7 @@ def test_the_measures_are_those_of_the_evaluation(tiny_line: Any, tiny_report: R
     expected = evaluation.artifact.document.result["test"]
     assert msgspec.to_builtins(tiny_report.measures) == expected
     assert tiny_report.calibration == evaluation.calibration
-    assert tiny_report.threshold_basis == "default"
+    assert tiny_report.basis.threshold == "default"
     assert (tiny_report.in_scope, tiny_report.out_of_scope) == (30, 6)
 
 
@@ -214,3 +217,104 @@ def test_a_missing_evaluation_is_refused(
             gates=gate_settings,
         )
     assert not (tmp_path / "report").exists()
+
+
+def test_the_evaluation_of_another_dataset_is_refused(
+    tiny_line: Any,
+    report_settings: ReportSettings,
+    gate_settings: GateSettings,
+    made_of_another: Callable[[Path, str], Path],
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ArtifactError, match=r"belongs to another dataset .* run eval again"):
+        make_report(
+            tiny_line.checkpoint,
+            tiny_line.dataset,
+            made_of_another(tiny_line.evaluation, "dataset"),
+            tmp_path / "report",
+            settings=report_settings,
+            gates=gate_settings,
+        )
+    assert not (tmp_path / "report").exists()
+
+
+def test_lengths_are_counted_before_the_cut(
+    tiny_line: Any,
+    tiny_report: Report,
+    report_settings: ReportSettings,
+    gate_settings: GateSettings,
+) -> None:
+    checkpoint = read_checkpoint(tiny_line.checkpoint)
+    text = msgspec.structs.replace(checkpoint.text, max_tokens=4)
+    found = gather_figures(
+        msgspec.structs.replace(checkpoint, text=text),
+        read_dataset(tiny_line.dataset),
+        read_evaluation(tiny_line.evaluation),
+        None,
+        msgspec.structs.replace(report_settings, noisy_utterances=0),
+        gate_settings,
+    )
+    assert found.lengths == tiny_report.lengths
+    assert (found.max_tokens, tiny_report.cut) == (4, 0)
+    assert found.cut == sum(one.utterances for one in found.lengths if one.low > 4) > 0
+
+
+def test_a_gate_on_noise_that_is_switched_off_says_what_to_set(
+    make: Any,
+    report_settings: ReportSettings,
+    gate_settings: GateSettings,
+    tmp_path: Path,
+) -> None:
+    make(
+        tmp_path / "report",
+        settings=msgspec.structs.replace(report_settings, noisy_utterances=0),
+        gates=msgspec.structs.replace(gate_settings, maximum_typo_fall=0.5),
+    )
+    report = read_report(tmp_path / "report")
+    with pytest.raises(QualityGateError, match="noise is switched off; set report.noisy_utt"):
+        refuse(report, where="here")
+    assert "noise is switched off" in (tmp_path / "report" / PAGE).read_text()
+
+
+def test_without_a_test_the_validation_is_described_and_without_both_one_line_says_so(
+    tiny_line: Any,
+    tiny_utterances: Path,
+    data_settings: DataSettings,
+    calibration_settings: CalibrationSettings,
+    report_settings: ReportSettings,
+    gate_settings: GateSettings,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rows = tiny_utterances.read_text().splitlines()
+    nothing_more = msgspec.structs.replace(data_settings, test_share=0.0, validation_share=0.0)
+
+    def report_without(*splits: str) -> Report:
+        folder = tmp_path / "-".join(splits)
+        kept = [row for row in rows if not row.endswith(tuple(f",{split}" for split in splits))]
+        source = tmp_path / f"{folder.name}.csv"
+        source.write_text("\n".join(kept))
+        build_dataset(str(source), folder / "dataset", settings=nothing_more)
+        evaluate(
+            tiny_line.checkpoint,
+            folder / "dataset",
+            folder / "evaluation",
+            settings=calibration_settings,
+        )
+        caplog.clear()
+        make_report(
+            tiny_line.checkpoint,
+            folder / "dataset",
+            folder / "evaluation",
+            folder / "report",
+            settings=report_settings,
+            gates=gate_settings,
+        )
+        return read_report(folder / "report")
+
+    assert report_without("test").split == "validation"
+    assert caplog.messages == [
+        "the dataset has no test with intents; the report describes the validation"
+    ]
+    with pytest.raises(ArtifactError, match="holds out no utterance with an intent"):
+        report_without("test", "validation")

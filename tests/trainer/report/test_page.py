@@ -6,9 +6,12 @@ import base64
 import hashlib
 import html
 import re
+from typing import Any
 
 import msgspec
+import pytest
 
+from trainer.calibration_basis import CalibrationBasis
 from trainer.report import Report
 from trainer.report.page import render_page
 
@@ -44,11 +47,27 @@ def test_a_models_every_wrong_answer_and_its_words_are_told(tiny_report: Report)
         assert all(one.text in page for one in pair.examples)
 
 
-def test_each_threshold_basis_is_told_in_words(tiny_report: Report) -> None:
-    for basis, words in (
-        ("in-scope", "in-scope validation utterances alone"),
-        ("out-of-scope", "in-scope and out-of-scope validation utterances"),
-        ("default", "validation is too small"),
-    ):
-        changed = msgspec.structs.replace(tiny_report, threshold_basis=basis)
-        assert words in render_page(changed)
+@pytest.mark.parametrize(
+    ("basis", "words"),
+    [
+        ((30, 0, "default", 0, 0), "is the default: validation is too small"),
+        ((0, 0, "default", 0, 0), "is the default, because no validation utterance has an intent"),
+        ((90, 7, "in-scope", 0, 0), "fitted on 90 in-scope validation utterances alone"),
+        ((90, 7, "in-scope", 0, 0), "90 in-scope validation utterances, 7 of them answered wrong"),
+        ((90, 7, "out-of-scope", 60, 0), "out of scope on 60 of validation. It"),
+        ((90, 7, "out-of-scope", 26, 144), "26 of validation and 144 of the training, which"),
+    ],
+)
+def test_what_decided_the_calibration_is_told_in_words(
+    tiny_report: Report, basis: tuple[Any, ...], words: str
+) -> None:
+    changed = msgspec.structs.replace(tiny_report, basis=CalibrationBasis(*basis))
+    assert words in render_page(changed)
+
+
+def test_how_many_utterances_were_cut_is_told(tiny_report: Report) -> None:
+    assert "utterances were cut" not in render_page(tiny_report)
+    changed = msgspec.structs.replace(tiny_report, cut=2, max_tokens=64)
+    assert "before the cut at 64 (number of utterances); 2 of 30 utterances were cut" in (
+        render_page(changed)
+    )

@@ -71,7 +71,7 @@ def attacked(report: Report) -> Report:
         rejections=(msgspec.structs.replace(pair, answer=None),),
         noise=tuple(noise),
         comparison=champion,
-        gates=(Gate("minimum_macro_f1", 0.99, 0.9, False, 0.09),),
+        gates=(Gate("minimum_macro_f1", 0.99, 0.9, False, 0.09, None),),
         provenance=msgspec.structs.replace(
             report.provenance, base_model={"name": ATTACKS[3], "licence": ATTACKS[0]}
         ),

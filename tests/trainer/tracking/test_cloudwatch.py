@@ -69,6 +69,16 @@ def test_an_evaluation_is_sent_once_also_without_a_tracker(
     assert len(lines) == (0 if is_reachable else 1)
 
 
+def test_an_evaluation_beside_the_models_own_sends_nothing(
+    emulator: Emulator, tiny_line, track_settings: TrackSettings
+) -> None:
+    settings = msgspec.structs.replace(track_settings, cloudwatch_namespace="Edgewise/Beside")
+    recorder = Recorder(MemoryTracker(), settings=settings, warn=pytest.fail)
+    judged = read_artifact(tiny_line.evaluation, "evaluation")
+    assert recorder.evaluation(judged, tiny_line.checkpoint, publish=False) == 0
+    assert stored("Edgewise/Beside") == []
+
+
 def test_nothing_is_sent_without_a_namespace(
     emulator: Emulator, tiny_line, track_settings: TrackSettings
 ) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import edge_runtime
+import trainer
 from trainer.tracking.provenance import code_version, library_versions
 
 
@@ -66,3 +68,25 @@ def test_an_installed_copy_has_no_commit_even_in_somebody_elses_checkout(package
 
 def test_versions_are_of_what_the_result_depends_on() -> None:
     assert {"python", "torch", "transformers", "mlflow"} <= library_versions().keys()
+
+
+def test_the_code_of_every_package_counts(package: Path) -> None:
+    other = package.parent / "other"
+    other.mkdir()
+    (other / "__init__.py").write_text("one = 1\n")
+    assert code_version(package, other).commit is None  # git does not know the second
+    git(package.parent, "add", "-A")
+    git(package.parent, "commit", "-qm", "two")
+    code_version.cache_clear()
+    before = code_version(package, other)
+    code_version.cache_clear()
+    (other / "__init__.py").write_text("two = 2\n")
+    after = code_version(package, other)
+    assert (before.dirty, after.dirty, after.commit) == (False, True, before.commit)
+    assert after.sha256 != before.sha256
+
+
+def test_the_device_s_code_belongs_to_what_a_training_is_made_by() -> None:
+    code_version.cache_clear()
+    packages = (Path(trainer.__file__).parent, Path(edge_runtime.__file__).parent)
+    assert code_version() == code_version(*packages)

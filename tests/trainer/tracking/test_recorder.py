@@ -99,7 +99,7 @@ def test_a_training_is_a_run_with_settings_passes_digests_cost_and_files(
     assert run.metrics["cost/energy_wh"] == cost.energy_wh
     assert run.tags["edgewise.energy"] == cost.method
     assert tracker.files[run.id]["checkpoint.json"] == (folder / "checkpoint.json").read_bytes()
-    assert "checkpoint/weights.safetensors" not in tracker.files[run.id]
+    assert "checkpoint/weights.safetensors" in tracker.files[run.id]
 
 
 def test_the_checkpoint_is_the_same_without_a_record(
@@ -304,25 +304,16 @@ def test_a_tracker_that_comes_back_gets_everything_at_the_end(
     assert run.status == "finished"
 
 
-@pytest.mark.parametrize(
-    ("wanted", "is_remote", "is_kept"),
-    [
-        ("auto", False, False),
-        ("auto", True, True),
-        ("always", False, True),
-        ("never", True, False),
-    ],
-)
-def test_the_weights_are_kept_as_the_setting_says(
+@pytest.mark.parametrize(("wanted", "is_kept"), [("always", True), ("never", False)])
+def test_the_checkpoint_is_kept_as_the_setting_says(
     track_settings: TrackSettings,
     checkpoint: Path,
     trained: Artifact,
     notes: Notes,
     wanted,
-    is_remote: bool,
     is_kept: bool,
 ) -> None:
-    tracker = MemoryTracker(is_remote=is_remote)
+    tracker = MemoryTracker()
     settings = msgspec.structs.replace(track_settings, log_checkpoint=wanted)
     with Recorder(tracker, settings=settings, warn=notes).training(checkpoint) as record:
         record.begin(INPUTS, resumed=False)

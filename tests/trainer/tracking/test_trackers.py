@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from edge_runtime.errors import SettingsError
+from edge_runtime.storage import replace_folder
 from trainer.errors import TrackingError
 from trainer.tracking import Measurement, MemoryTracker, MlflowTracker, Tracker
 
@@ -119,6 +124,34 @@ def test_mlflow_keeps_files_and_folders_beside_its_database(tmp_path: Path) -> N
     }
 
 
+def test_files_on_this_disk_are_linked_and_keep_what_they_were(tmp_path: Path) -> None:
+    weights = tmp_path / "c" / "weights.bin"
+    weights.parent.mkdir()
+    weights.write_bytes(b"first")
+    place = tmp_path / "artifacts"
+    tracker = MlflowTracker(f"sqlite:///{tmp_path}/m.db", experiment="e", artifacts=place)
+    run = tracker.begin("lamp", params={}, tags={})
+    for _ in range(2):  # a run that is taken up again attaches again
+        tracker.attach(run, weights.parent, folder="checkpoint")
+    kept = place / run / "artifacts" / "checkpoint" / "weights.bin"
+    assert kept.samefile(weights)
+    with replace_folder(weights.parent) as partial:
+        (partial / "weights.bin").write_bytes(b"second")
+    assert (kept.read_bytes(), weights.read_bytes()) == (b"first", b"second")
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no second disk to try it with")
+def test_files_on_another_disk_are_copied(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        if Path(other).stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("the folder of temporary files is on the same disk")
+        (tmp_path / "labels.json").write_bytes(b"[]")
+        tracker = MlflowTracker(f"sqlite:///{tmp_path}/m.db", experiment="e", artifacts=Path(other))
+        run = tracker.begin("lamp", params={}, tags={})
+        tracker.attach(run, tmp_path / "labels.json")
+        assert (Path(other) / run / "artifacts" / "labels.json").read_bytes() == b"[]"
+
+
 def test_mlflow_says_nothing_while_it_makes_a_database(
     tmp_path: Path, empty_current_directory: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,10 +183,36 @@ def test_a_server_that_does_not_answer_is_an_error_without_its_password() -> Non
             tracker.begin("lamp", params={}, tags={})
     assert refused.value.message.startswith("MLflow at http://127.0.0.1:")
     assert "secret" not in refused.value.message
-    assert tracker.is_remote
 
 
-@pytest.mark.parametrize("uri", ["ftp://there", "build/mlruns", "htp://typo"])
+@pytest.mark.parametrize("uri", ["ftp://there", "arn:aws:sagemaker", "htp://me:secret@typo"])
 def test_an_address_that_mlflow_does_not_know_is_a_wrong_setting(uri: str) -> None:
-    with pytest.raises(SettingsError, match="MLFLOW_TRACKING_URI is"):
+    with pytest.raises(SettingsError, match=r"MLFLOW_TRACKING_URI is .*neither MLflow") as refused:
         MlflowTracker(uri, experiment="e")
+    assert "secret" not in refused.value.message
+
+
+@pytest.mark.parametrize("uri", ["databricks", "databricks://profile", "uc:http://there"])
+def test_an_address_that_mlflow_alone_knows_is_taken(uri: str) -> None:
+    assert MlflowTracker(uri, experiment="e").uri == uri
+
+
+def test_an_address_that_a_plugin_of_mlflow_knows_is_taken(tmp_path: Path) -> None:
+    described = tmp_path / "shelf-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: shelf\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text("[mlflow.tracking_store]\narn = shelf:Store\n")
+    (tmp_path / "shelf.py").write_text("class Store: pass\n")
+    program = (
+        "from trainer.tracking import MlflowTracker\n"
+        "MlflowTracker('arn:aws:sagemaker:eu-central-1:1:mlflow-app/a', experiment='e')\n"
+    )
+    root = str(Path(__file__).resolve().parents[3])
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), root])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

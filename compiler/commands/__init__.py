@@ -1,0 +1,1 @@
+"""The tasks of the compiler, a module for each namespace."""
