@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from edge_runtime.errors import SettingsError
 
-__all__ = ["end_launched_process", "is_launched", "is_main_process", "launch"]
+__all__ = [
+    "end_launched_process",
+    "ending_launched_process",
+    "is_launched",
+    "is_main_process",
+    "launch",
+]
 
 _INTERRUPTED = 130
 
@@ -40,15 +47,30 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def end_launched_process() -> NoReturn:
+def end_launched_process(code: int = 0) -> NoReturn:
     """End a process of several that has done its part; everything must be written.
 
-    Threads of a closed process group can outlive it, and an interpreter that waits for nothing
-    then aborts in about one of a hundred ends. This leaves without a look at them.
+    Threads of a process group can outlive it, and an interpreter that waits for nothing then
+    aborts in about one of a hundred ends. This leaves without a look at them.
+
+    Args:
+        code: the exit code.
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)
+
+
+@contextlib.contextmanager
+def ending_launched_process() -> Iterator[None]:
+    """End a process of several with the code of an error that was told, and not with an abort."""
+    try:
+        yield
+    except SystemExit as end:
+        # Each process of a launcher has a rank; what was wrong can be its WORLD_SIZE.
+        if "RANK" in os.environ and isinstance(end.code, int):
+            end_launched_process(end.code)
+        raise
 
 
 def launch(module: str, arguments: Sequence[str], *, processes: int) -> int:

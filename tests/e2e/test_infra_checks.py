@@ -30,8 +30,14 @@ def infra_test(folder: Path, **environment: str) -> subprocess.CompletedProcess[
 @pytest.mark.skipif(shutil.which("terraform") is None, reason="there is no Terraform here")
 @pytest.mark.timeout(3600)
 def test_the_cloud_side_passes_every_check_without_an_account(tmp_path: Path) -> None:
-    # Settings of a real account, which must not be used.
-    result = infra_test(tmp_path, AWS_PROFILE="nobody", AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    # Settings of a real account, which must not be used; and no limit of time, because how long
+    # an apply takes says nothing while other tests run beside it.
+    result = infra_test(
+        tmp_path,
+        AWS_PROFILE="nobody",
+        AWS_ENDPOINT_URL="http://127.0.0.1:9",
+        EDGEWISE_INFRA_TEST_APPLY_LIMIT_S="3600",
+    )
 
     assert result.returncode == 0, result.stdout + result.stderr
     told = json.loads(result.stdout)

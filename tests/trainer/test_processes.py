@@ -64,6 +64,32 @@ def test_without_a_launcher_a_process_is_alone_and_its_words_and_sums_are_its_ow
     assert alone.share(range(5)) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize(("rank", "code"), [("1", 1), (None, -signal.SIGABRT)])
+def test_a_told_error_of_a_launched_process_does_not_become_an_abort(
+    rank: str | None, code: int
+) -> None:
+    # As threads of a process group do now and then at the interpreter's end.
+    script = (
+        "import atexit, os\n"
+        "from trainer.launching import ending_launched_process\n"
+        "atexit.register(os.abort)\n"
+        "with ending_launched_process():\n"
+        "    print('told')\n"
+        "    raise SystemExit(1)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "RANK"}
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=environment | ({"RANK": rank} if rank else {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == code
+    assert ended.stdout == "told\n" or rank is None
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_every_item_is_in_one_share_and_shares_are_even(count: int) -> None:
     shares = [Processes(CPU, index=index, count=count).share(range(11)) for index in range(count)]

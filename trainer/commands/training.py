@@ -17,6 +17,13 @@ from trainer.commands.locations import BUILD, DATASET_HELP, PROJECT, find_datase
 from trainer.commands.recording import print_runs, recorder_of_project, track_settings_of_project
 from trainer.config import DEFAULTS, DistillationSettings, TrainSettings
 from trainer.errors import ResumeError
+from trainer.launching import (
+    end_launched_process,
+    ending_launched_process,
+    is_launched,
+    is_main_process,
+    launch,
+)
 
 if TYPE_CHECKING:
     from trainer.teaching import Teaching
@@ -56,7 +63,7 @@ def run(
     flags = {"base_model": base_model, "epochs": epochs, "seed": seed, "method": method}
     if _launch(processes, "train", {"dataset": dataset, "folder": folder, **flags}, anew, json):
         return
-    with reporting_errors(), showing_progress() as progress:
+    with ending_launched_process(), reporting_errors(), showing_progress() as progress:
         settings = load_settings(
             TrainSettings,
             "train",
@@ -101,7 +108,7 @@ def student(
     from trainer.checkpoint import read_checkpoint
     from trainer.teaching import Teaching
 
-    with reporting_errors(), showing_progress() as progress:
+    with ending_launched_process(), reporting_errors(), showing_progress() as progress:
         project = Path.cwd()
         distillation = load_settings(
             DistillationSettings,
@@ -153,12 +160,10 @@ def _train_recorded(
 
 def _end(artifact: Artifact, folder: str, cost: Cost | None, *, json: bool) -> None:
     """Say what was made, once, and end this process if it is one of several."""
-    from trainer.launching import end_launched_process, is_launched, is_main_process
-
     if is_launched():
         from trainer.processes import leave_processes
 
-        with reporting_errors():
+        with ending_launched_process(), reporting_errors():
             leave_processes()
     if is_main_process():
         _tell(artifact, folder, cost, json=json)
@@ -208,8 +213,6 @@ def _launch(processes: int, task_name: str, flags: dict[str, Any], anew: bool, j
             raise SettingsError(f"--processes is {processes}; at least one trains")
     if processes == 1:
         return False
-    from trainer.launching import launch
-
     arguments = [f"--search-root={PROJECT}", task_name]
     arguments += [
         f"--{name.replace('_', '-')}={value}" for name, value in flags.items() if value is not None
