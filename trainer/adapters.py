@@ -9,7 +9,7 @@ import torch
 from trainer.config import TrainSettings
 from trainer.model import IntentModel
 
-__all__ = ["add_adapter", "merge_adapter"]
+__all__ = ["add_adapter", "is_first_factor", "merge_adapter"]
 
 
 def add_adapter(model: IntentModel, settings: TrainSettings) -> Any:
@@ -30,6 +30,18 @@ def add_adapter(model: IntentModel, settings: TrainSettings) -> Any:
     adapted = peft.get_peft_model(model.encoder, configuration)
     model.encoder = adapted
     return adapted
+
+
+def is_first_factor(name: str) -> bool:
+    """Whether a parameter is the first of the two matrices that an adapter multiplies.
+
+    The second begins with zeros: a share of it alone is that share of the product, and so of
+    what the weights gain. A share of both would be the square of it.
+
+    Args:
+        name: of the parameter, as peft names it.
+    """
+    return ".lora_A." in name
 
 
 def merge_adapter(model: IntentModel, *, packed: bool = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -22,16 +22,26 @@ class AveragedWeights:
         decay: weight of the past at each step, 0 to 1; 0 is the last step alone.
         initial_share: weight, 0 to 1, of what they are now in what is applied: WiSE-FT (Wortsman
             et al. 2022, arXiv 2109.01903). It does not depend on the steps.
+        has_share: whether the parameter of a name takes part in that; by default each does.
     """
 
     def __init__(
-        self, parameters: Mapping[str, Tensor], *, decay: float, initial_share: float = 0.0
+        self,
+        parameters: Mapping[str, Tensor],
+        *,
+        decay: float,
+        initial_share: float = 0.0,
+        has_share: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._parameters = dict(parameters)
         self._decay = decay
         self._initial_share = initial_share
-        self._initial = self._copies() if initial_share else {}
         self.values = self._copies()
+        self._initial = {
+            name: one.clone()
+            for name, one in self.values.items()
+            if initial_share and has_share(name)
+        }
 
     def update(self, step: int) -> None:
         """Take the parameters after a step into the mean.
@@ -64,10 +74,10 @@ class AveragedWeights:
 
     def result(self) -> dict[str, Tensor]:
         """Copies of what the model gets: the mean, and its share of the first weights."""
-        if not self._initial_share:
-            return {name: one.clone() for name, one in self.values.items()}
         return {
             name: torch.lerp(one, self._initial[name], self._initial_share)
+            if name in self._initial
+            else one.clone()
             for name, one in self.values.items()
         }
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_runtime.console import Progress, no_progress
+from trainer.adapters import is_first_factor
 from trainer.averaging import AveragedWeights
 from trainer.batches import pad, shuffled_batches
 from trainer.config import TrainSettings
@@ -160,6 +161,7 @@ class _Loop:
             self._trained,
             decay=settings.average_decay,
             initial_share=settings.initial_share if is_small else 0.0,
+            has_share=lambda name: not is_first_factor(name),
         )
         self.step = 0
         self.epoch = 0

@@ -27,7 +27,7 @@ __all__ = ["train"]
 
 KIND = "checkpoint"
 SAVE_EVERY_S = 30.0
-REVISION = 4
+REVISION = 5
 
 
 def train(
@@ -91,20 +91,16 @@ def train(
         return _follow(work, launched)
     begun = False
 
-    def make(partial: Path) -> dict[str, Any]:
-        nonlocal begun
+    def open_store(processes: int) -> TrainingStateStore:
         from trainer.training_state import TrainingStateStore
 
+        inputs = {"settings": own_settings, "processes": processes, "revision": REVISION}
+        return TrainingStateStore(_state_folder(folder), inputs={**inputs, **parents})
+
+    def make(partial: Path) -> dict[str, Any]:
+        nonlocal begun
         processes = launched or _join(settings)
-        store = TrainingStateStore(
-            folder.with_name(f"{folder.name}.training"),
-            inputs={
-                "settings": own_settings,
-                "processes": processes.count,
-                "revision": REVISION,
-                **parents,
-            },
-        )
+        store = open_store(processes.count)
         try:
             resumed = _choose_start(store, anew=anew)
         except ResumeError as error:
@@ -138,7 +134,6 @@ def train(
             store.remove()
             message = tell_failure(outcome.failure, work, kept=kept, checkpoint=folder, kind=KIND)
             raise processes.hear(TrainingError(message, **outcome.failure.data))
-        store.remove()
         return outcome.result
 
     artifact = produce_artifact(
@@ -146,6 +141,9 @@ def train(
     )
     if not artifact.skipped:
         remove_last_good(folder, kind=KIND)
+    if _state_folder(folder).exists():
+        # Only now: until the checkpoint stood in its place, the state was all there was.
+        open_store(1 if launched is None else launched.count).remove_own()
     if launched is not None:
         if not begun:
             launched.hear(False)
@@ -171,6 +169,10 @@ def _follow(work: Work, processes: Processes) -> Artifact:
         raise word
     artifact: Artifact = processes.hear()
     return artifact
+
+
+def _state_folder(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.training")
 
 
 def _choose_start(store: TrainingStateStore, *, anew: bool) -> bool:

@@ -6,6 +6,7 @@ metadata. No pickle, so reading one runs no code.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -169,8 +170,14 @@ class TrainingStateStore:
         )
 
     def remove(self) -> None:
-        """Forget it: the training is done, or begins anew."""
+        """Forget what is stored, whatever it is of."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def remove_own(self) -> None:
+        """Forget the state of this training, which is done; one of another stays."""
+        with contextlib.suppress(ResumeError):
+            if self.difference() == "":
+                self.remove()
 
     def _document(self) -> _Document | None:
         from safetensors import SafetensorError, safe_open

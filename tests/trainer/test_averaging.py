@@ -55,6 +55,25 @@ def test_the_first_weights_have_their_share_in_what_is_applied() -> None:
     assert average.values["weight"].item() == 16.0
 
 
+def test_what_has_no_share_of_the_first_weights_is_the_mean_alone() -> None:
+    one, other = (torch.full((1,), 8.0, requires_grad=True) for _ in range(2))
+    average = AveragedWeights(
+        {"one": one, "other": other},
+        decay=0.0,
+        initial_share=0.25,
+        has_share=lambda name: name == "one",
+    )
+    with torch.no_grad():
+        one.fill_(16.0)
+        other.fill_(16.0)
+    average.update(1)
+
+    assert {name: value.item() for name, value in average.result().items()} == {
+        "one": 14.0,
+        "other": 16.0,
+    }
+
+
 def test_a_result_stays_when_the_mean_goes_on() -> None:
     average, weight = moved(0.0, 3.0)
     result = average.result()

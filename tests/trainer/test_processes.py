@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +27,13 @@ from trainer.processes import Processes, join_processes
 from trainer.train import train
 from trainer.training_state import TrainingState, TrainingStateStore
 
-# The loss of step 6 is no number, when trainer.gradients is imported.
-SPOIL = """
+# A hook that Python reads at its start, in every process: it changes a module once it is loaded.
+CHANGING = """
 import importlib.abc, importlib.machinery, sys
 
-class Spoiling(importlib.abc.MetaPathFinder):
+class Changing(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name != "trainer.gradients":
+        if name != "{module}":
             return None
         sys.meta_path.remove(self)
         found = importlib.machinery.PathFinder.find_spec(name, path)
@@ -39,18 +41,30 @@ class Spoiling(importlib.abc.MetaPathFinder):
 
         def exec_module(module):
             load(module)
-            compute = module.BatchGradient.compute
-
-            def spoiled(self, rows, *, step):
-                loss = compute(self, rows, step=step)
-                return float("nan") if step == 6 else loss
-
-            module.BatchGradient.compute = spoiled
+            change(module)
 
         found.loader.exec_module = exec_module
         return found
 
-sys.meta_path.insert(0, Spoiling())
+{change}
+sys.meta_path.insert(0, Changing())
+"""
+# The loss of step 6 is no number.
+SPOIL = """
+def change(module):
+    compute = module.BatchGradient.compute
+
+    def spoiled(self, rows, *, step):
+        loss = compute(self, rows, step=step)
+        return float("nan") if step == 6 else loss
+
+    module.BatchGradient.compute = spoiled
+"""
+# A state after each pass, and not only twice a minute.
+SAVE_OFTEN = """
+def change(module):
+    fit = module.fit
+    module.fit = lambda *rest, **named: fit(*rest, **(named | {"save_every_s": 0.0}))
 """
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -98,30 +112,25 @@ def test_every_item_is_in_one_share_and_shares_are_even(count: int) -> None:
 
 
 def start_training(
-    line: Any, folder: Path, base: Path, *, processes: int, steps: int, **settings: object
+    line: Any, folder: Path, base: Path, *, processes: int, **settings: object
 ) -> subprocess.Popen[str]:
     """Run ``inv train`` as a user would, in a session of its own."""
     arguments = [
         *("train", f"--dataset={line.dataset}", f"--folder={folder}", f"--base-model={base}"),
         *(f"--processes={processes}", "--json"),
     ]
-    return start_task(arguments, folder.parent, steps=steps, **settings)
+    return start_task(arguments, folder.parent, **settings)
 
 
-def start_task(
-    arguments: list[str], current: Path, *, steps: int, **settings: object
-) -> subprocess.Popen[str]:
+def start_task(arguments: list[str], current: Path, **settings: object) -> subprocess.Popen[str]:
     return start(
         [sys.executable, "-m", "invoke", f"--search-root={ROOT}", *arguments],
         current,
-        steps=steps,
         **settings,
     )
 
 
-def start(
-    command: list[str], current: Path, *, steps: int, **settings: object
-) -> subprocess.Popen[str]:
+def start(command: list[str], current: Path, **settings: object) -> subprocess.Popen[str]:
     environment = {f"EDGEWISE_TRAIN_{name.upper()}": str(one) for name, one in settings.items()}
     return subprocess.Popen(
         command,
@@ -132,7 +141,6 @@ def start(
             "EDGEWISE_TRAIN_THREADS": "1",
             "EDGEWISE_TRAIN_PRECISION": "fp32",
             "EDGEWISE_TRAIN_EPOCHS": "2",
-            "EDGEWISE_TRAIN_MINIMUM_STEPS": str(steps),
             **environment,
         },
         stdout=subprocess.PIPE,
@@ -140,6 +148,16 @@ def start(
         text=True,
         start_new_session=True,
     )
+
+
+@contextlib.contextmanager
+def changing(module: str, change: str, *, place: Path) -> Iterator[None]:
+    """Let every Python that starts meanwhile change a module."""
+    hook = CHANGING.replace("{module}", module).replace("{change}", change)
+    (place / "sitecustomize.py").write_text(hook)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(place), str(ROOT)]))
+        yield
 
 
 def finish(training: subprocess.Popen[str]) -> dict[str, Any]:
@@ -171,27 +189,37 @@ def workers_of(training: subprocess.Popen[str]) -> dict[int, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize(
+    ("method", "steps", "share"),
+    # Two passes of three steps; twelve are of a set that counts as small: with contrast.
+    [("full", 6, 0.0), ("lora", 6, 0.0), ("full", 12, 0.35)],
+)
 def test_two_processes_train_what_one_trains(
     tiny_line,
     tiny_train_settings: TrainSettings,
     still_base_model: Path,
     tmp_path: Path,
     method: str,
+    steps: int,
+    share: float,
 ) -> None:
     # Batches of 50 are not the same for both, and the last of 20 is smaller.
-    settings = {"batch_size": 50, "method": method, "learning_rate": 1e-4}
+    settings = {
+        "batch_size": 50,
+        "method": method,
+        "learning_rate": 1e-4,
+        "initial_share": share,
+        "minimum_steps": steps,
+    }
     own = {"base_model": str(still_base_model), "precision": "fp32", "epochs": 2}
     alone = train(
         tiny_line.dataset,
         tmp_path / "one",
-        settings=msgspec.structs.replace(tiny_train_settings, minimum_steps=6, **own, **settings),
+        settings=msgspec.structs.replace(tiny_train_settings, **own, **settings),
     )
     one = alone.document.result
     two = finish(
-        start_training(
-            tiny_line, tmp_path / "two", still_base_model, processes=2, steps=6, **settings
-        )
+        start_training(tiny_line, tmp_path / "two", still_base_model, processes=2, **settings)
     )
     # Nothing is left of either; the record of the second lies in build.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["build", "one", "two"]
@@ -208,7 +236,7 @@ def test_what_one_process_made_is_up_to_date_for_two(
 ) -> None:
     folder = tmp_path / "checkpoint"
     one, two = (
-        finish(start_training(tiny_line, folder, tiny_base_model, processes=count, steps=4))
+        finish(start_training(tiny_line, folder, tiny_base_model, processes=count, minimum_steps=4))
         for count in (1, 2)
     )
     assert (one["skipped"], two["skipped"]) == (False, True)
@@ -217,29 +245,46 @@ def test_what_one_process_made_is_up_to_date_for_two(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", [0, 1])
-def test_a_killed_process_ends_the_others_and_its_training_goes_on_later(
+def test_a_killed_process_ends_the_others_and_its_training_goes_on_to_the_same_bytes(
     tiny_line, tiny_base_model: Path, tmp_path: Path, killed: int
 ) -> None:
-    folder = tmp_path / "checkpoint"
-    training = start_training(tiny_line, folder, tiny_base_model, processes=2, steps=20_000)
+    def begin(name: str) -> subprocess.Popen[str]:
+        # A set that counts as small: 60 passes of two steps.
+        return start_training(
+            tiny_line, tmp_path / name, tiny_base_model, processes=2, minimum_steps=120
+        )
+
+    with changing("trainer.fitting", SAVE_OFTEN, place=tmp_path):
+        training = begin("killed")
     try:
-        assert training.stderr is not None
-        for line in training.stderr:
-            if "training 1/" in line:
-                break
+        state = tmp_path / "killed.training" / "state.safetensors"
+        deadline = time.monotonic() + 200
+        while not state.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
         os.kill(workers_of(training)[killed], signal.SIGKILL)
         _, err = training.communicate(timeout=120)
     finally:
         if training.poll() is None:
             os.killpg(training.pid, signal.SIGKILL)
     assert training.returncode == 128 + signal.SIGKILL, err
-    assert not folder.exists()
+    assert not (tmp_path / "killed").exists()
     deadline = time.monotonic() + 30
     while workers_of(training) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not workers_of(training)
-    after = start_training(tiny_line, folder, tiny_base_model, processes=2, steps=4)
-    assert finish(after)["intents"] == 6
+
+    resumed = begin("killed")
+    out, err = resumed.communicate(timeout=300)
+    whole = begin("whole")
+    whole_out, whole_err = whole.communicate(timeout=300)
+    assert (resumed.returncode, whole.returncode) == (0, 0), err + whole_err
+    # It did not begin with the first step again.
+    assert "training 1/120 " not in err
+    assert "training 1/120 " in whole_err
+    assert json.loads(out)["history"] == json.loads(whole_out)["history"]
+    assert (tmp_path / "killed" / "weights.safetensors").read_bytes() == (
+        tmp_path / "whole" / "weights.safetensors"
+    ).read_bytes()
 
 
 @pytest.mark.slow
@@ -247,7 +292,12 @@ def test_an_error_that_the_user_can_mend_keeps_its_line_and_its_exit_code(
     tiny_line, tiny_base_model: Path, tmp_path: Path
 ) -> None:
     training = start_training(
-        tiny_line, tmp_path / "checkpoint", tiny_base_model, processes=2, steps=4, max_tokens=500
+        tiny_line,
+        tmp_path / "checkpoint",
+        tiny_base_model,
+        processes=2,
+        minimum_steps=4,
+        max_tokens=500,
     )
     _, err = training.communicate(timeout=120)
     assert training.returncode == 1
@@ -263,7 +313,7 @@ def test_an_unfinished_training_of_other_settings_is_told_once_and_discarded_on_
 ) -> None:
     folder = tmp_path / "checkpoint"
     TrainingStateStore(tmp_path / "checkpoint.training", inputs={"seed": 7}).save(first_state)
-    refused = start_training(tiny_line, folder, tiny_base_model, processes=2, steps=4)
+    refused = start_training(tiny_line, folder, tiny_base_model, processes=2, minimum_steps=4)
     _, err = refused.communicate(timeout=300)
     assert refused.returncode == 1
     # Both processes end with the same words.
@@ -273,21 +323,18 @@ def test_an_unfinished_training_of_other_settings_is_told_once_and_discarded_on_
         *("train", f"--dataset={tiny_line.dataset}", f"--folder={folder}", "--anew", "--json"),
         *(f"--base-model={tiny_base_model}", "--processes=2"),
     ]
-    assert finish(start_task(arguments, tmp_path, steps=4))["intents"] == 6
+    assert finish(start_task(arguments, tmp_path, minimum_steps=4))["intents"] == 6
 
 
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_is_told_once_and_leaves_the_weights_from_before(
     tiny_line, tiny_base_model: Path, tmp_path: Path
 ) -> None:
-    # A hook that Python reads at its start, in every process.
-    (tmp_path / "sitecustomize.py").write_text(SPOIL)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
+    with changing("trainer.gradients", SPOIL, place=tmp_path):
         failed = start_training(
-            tiny_line, tmp_path / "checkpoint", tiny_base_model, processes=2, steps=8
+            tiny_line, tmp_path / "checkpoint", tiny_base_model, processes=2, minimum_steps=8
         )
-        _, err = failed.communicate(timeout=300)
+    _, err = failed.communicate(timeout=300)
     assert failed.returncode == 1
     (line,) = {line for line in err.splitlines() if line.startswith("error: ")}
     assert "the loss became nan at step 6 of 8, in epoch 3; the weights after epoch" in line
@@ -309,7 +356,7 @@ def test_a_student_is_trained_by_two_processes_and_told_once(tiny_line, tmp_path
         for name, value in environment.items():
             patch.setenv(name, value)
         two, again = (
-            finish(start_task([*arguments, f"--processes={count}"], tmp_path, steps=4))
+            finish(start_task([*arguments, f"--processes={count}"], tmp_path, minimum_steps=4))
             for count in (2, 1)
         )
     assert (two["intents"], two["skipped"], again["skipped"]) == (6, False, True)
@@ -342,7 +389,9 @@ def test_the_command_in_the_documentation_trains_on_two_machines(
         for rank in "01":
             replaced = [own.get(word, word) for word in words]
             replaced[replaced.index("--machine_rank") + 1] = rank
-            launched.append(start([*replaced, "--json"], ROOT, steps=4, base_model=tiny_base_model))
+            launched.append(
+                start([*replaced, "--json"], ROOT, minimum_steps=4, base_model=tiny_base_model)
+            )
         try:
             told = [one.communicate(timeout=300) for one in launched]
         finally:

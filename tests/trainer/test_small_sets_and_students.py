@@ -17,6 +17,7 @@ from tests.trainer.fitted_models import (
     fresh,
     settings_of,
 )
+from trainer.adapters import merge_adapter
 from trainer.config import TrainSettings
 from trainer.losses import Form, Lesson
 from trainer.model import IntentModel
@@ -81,21 +82,24 @@ class TestSmallSets:
 
 
 class TestInitialShare:
+    @pytest.mark.parametrize("method", ["full", "lora"])
     def test_a_small_set_moves_a_model_only_part_of_the_way(
-        self, tiny_base_model: Path, settings: TrainSettings
+        self, tiny_base_model: Path, settings: TrainSettings, method: str
     ) -> None:
-        small = msgspec.structs.replace(settings, minimum_steps=60)
-        # So little of the way that these are nearly the weights that training starts from.
-        start, whole, part = (
-            weights_of(
-                fitted(
-                    tiny_base_model,
-                    msgspec.structs.replace(small, initial_share=share),
-                    validation=NOTHING,
-                )[0]
+        small = msgspec.structs.replace(settings, minimum_steps=60, method=method)
+
+        def trained(share: float) -> torch.Tensor:
+            model, _ = fitted(
+                tiny_base_model,
+                msgspec.structs.replace(small, initial_share=share),
+                validation=NOTHING,
             )
-            for share in (1 - 1e-12, 0.0, 0.25)
-        )
+            if method == "lora":
+                merge_adapter(model)
+            return weights_of(model)
+
+        # So little of the way that the first are nearly the weights that training starts from.
+        start, whole, part = (trained(share) for share in (1 - 1e-12, 0.0, 0.25))
 
         assert not torch.allclose(start, whole, atol=1e-3)
         torch.testing.assert_close(part, 0.25 * start + 0.75 * whole, atol=1e-5, rtol=0)

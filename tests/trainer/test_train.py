@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -25,7 +24,7 @@ from trainer.config import (
     TrainSettings,
 )
 from trainer.dataset import build_dataset, read_dataset
-from trainer.errors import BaseModelError, ResumeError, TrainingError
+from trainer.errors import BaseModelError, TrainingError
 from trainer.evaluate import evaluate
 from trainer.gradients import BatchGradient
 from trainer.inference import embeddings_of
@@ -152,115 +151,6 @@ def test_a_missing_base_model_is_refused_before_anything_is_written(
     with pytest.raises(BaseModelError, match="nowhere"):
         train(tiny_line.dataset, tmp_path / "new", settings=settings)
     assert list(tmp_path.iterdir()) == []
-
-
-class TestResuming:
-    def start_and_kill(
-        self, line: Any, folder: Path, settings: TrainSettings, *, after: int
-    ) -> None:
-        """Train until a state is stored, and be stopped."""
-        steps = 0
-
-        def stop(what: str, _done: int, _total: int, _note: str = "") -> None:
-            nonlocal steps
-            steps += what == "training"
-            if steps == after:
-                raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            train(line.dataset, folder, settings=settings, save_every_s=0, progress=stop)
-
-    @pytest.fixture
-    def longer(self, quick: TrainSettings) -> TrainSettings:
-        """Ten passes of two steps."""
-        return msgspec.structs.replace(quick, epochs=10, early_stopping_epochs=0)
-
-    @pytest.mark.parametrize("method", ["full", "lora", "qlora"])
-    def test_a_killed_training_ends_with_the_bytes_of_one_that_was_not(
-        self, tiny_line, longer: TrainSettings, tmp_path: Path, method: str
-    ) -> None:
-        longer = msgspec.structs.replace(longer, method=method, lora_dropout=0.1)
-        whole = train(tiny_line.dataset, tmp_path / "whole", settings=longer)
-        folder = tmp_path / "killed"
-        self.start_and_kill(tiny_line, folder, longer, after=9)
-        assert not folder.exists()
-        steps: list[str] = []
-
-        def count(what: str, *_: object) -> None:
-            steps.append(what)
-
-        resumed = train(tiny_line.dataset, folder, settings=longer, progress=count)
-        assert steps.count("training") == 12
-        assert resumed.digest == whole.digest
-        assert not (tmp_path / "killed.training").exists()
-
-    def test_other_settings_are_refused_with_the_difference_and_what_to_do(
-        self, tiny_line, longer: TrainSettings, tmp_path: Path
-    ) -> None:
-        folder = tmp_path / "killed"
-        self.start_and_kill(tiny_line, folder, longer, after=9)
-        other = msgspec.structs.replace(longer, seed=5)
-        with pytest.raises(
-            ResumeError,
-            match=r"other settings or data at .*killed\.training: settings\.seed was 1, is 5; "
-            r"give it the same ones to go on, or delete that folder to discard it$",
-        ):
-            train(tiny_line.dataset, folder, settings=other)
-        # Nothing was lost: the right settings still go on.
-        assert (tmp_path / "killed.training").is_dir()
-        train(tiny_line.dataset, folder, settings=longer)
-
-    def test_other_data_is_refused_with_the_difference(
-        self,
-        tiny_line,
-        longer: TrainSettings,
-        tiny_utterances: Path,
-        data_settings: DataSettings,
-        tmp_path: Path,
-    ) -> None:
-        folder = tmp_path / "killed"
-        self.start_and_kill(tiny_line, folder, longer, after=9)
-        changed = tmp_path / "changed.csv"
-        changed.write_text(tiny_utterances.read_text().replace("play jazz loudly", "play jazz"))
-        build_dataset(str(changed), tmp_path / "dataset", settings=data_settings)
-        with pytest.raises(ResumeError, match=r"dataset was '[0-9a-f]{12}', is '[0-9a-f]{12}'; gi"):
-            train(tmp_path / "dataset", folder, settings=longer)
-
-    @pytest.mark.parametrize("seed", [1, 5])
-    def test_an_unfinished_training_is_discarded_when_that_is_asked_for(
-        self, tiny_line, longer: TrainSettings, tmp_path: Path, seed: int
-    ) -> None:
-        folder = tmp_path / "killed"
-        self.start_and_kill(tiny_line, folder, longer, after=9)
-        steps: list[str] = []
-
-        def count(what: str, *_: object) -> None:
-            steps.append(what)
-
-        train(
-            tiny_line.dataset,
-            folder,
-            settings=msgspec.structs.replace(longer, seed=seed),
-            anew=True,
-            progress=count,
-        )
-        assert steps.count("training") == 20
-
-    def test_an_unfinished_training_that_cannot_be_read_is_refused_and_can_be_discarded(
-        self, tiny_line, quick: TrainSettings, tmp_path: Path
-    ) -> None:
-        folder = tmp_path / "checkpoint"
-        (tmp_path / "checkpoint.training").mkdir()
-        (tmp_path / "checkpoint.training" / "state.safetensors").write_bytes(b"damaged")
-        with pytest.raises(ResumeError, match="cannot be read"):
-            train(tiny_line.dataset, folder, settings=quick)
-        assert not train(tiny_line.dataset, folder, settings=quick, anew=True).skipped
-
-    def test_an_unfinished_training_is_in_nobody_s_way_when_the_checkpoint_is_up_to_date(
-        self, tiny_line, checkpoint: Path, tiny_train_settings: TrainSettings, longer: TrainSettings
-    ) -> None:
-        self.start_and_kill(tiny_line, checkpoint, longer, after=9)
-        assert train(tiny_line.dataset, checkpoint, settings=tiny_train_settings).skipped
 
 
 class TestNumbersThatAreNotFinite:

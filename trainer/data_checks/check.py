@@ -48,7 +48,8 @@ class DataCheck(msgspec.Struct, frozen=True):
     splits: dict[str, SplitCounts]
     """By split of the dataset that ``data.build`` would make; one without rows is left out."""
     intents: dict[str, int]
-    """Intent -> training texts, the most frequent first."""
+    """Intent -> texts in the source's training split, from which a split that it does not give is
+    yet to be drawn; the most frequent first."""
     characters: Lengths
     """Of the normalised texts."""
     tokens: Lengths | None
