@@ -152,10 +152,18 @@ def default_in_words(argument: Any) -> str:
     return f"`{shown.removeprefix(str(EXAMPLE.parents[2]) + '/')}`"
 
 
+def _defaults() -> dict[str, Any]:
+    """Section -> setting -> value, of whatever a benchmark runs."""
+    tables: dict[str, Any] = {}
+    for defaults in (trainer_config.DEFAULTS, compiler_config.DEFAULTS):
+        tables |= tomllib.loads(defaults.read_text(encoding="utf-8"))
+    return tables
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "tasks.md": tasks_page,
-    "benchmarks.md": lambda: benchmarks_page(DOCS / "benchmarks"),
+    "benchmarks.md": lambda: benchmarks_page(DOCS / "benchmarks", defaults=_defaults()),
 }
 
 

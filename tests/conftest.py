@@ -137,8 +137,15 @@ def calibration_settings() -> CalibrationSettings:
 
 
 @pytest.fixture(scope="session")
+def data_settings() -> DataSettings:
+    """The defaults of section ``[data]``."""
+    return load_settings(DataSettings, "data", defaults=TRAINER_DEFAULTS, environment={})
+
+
+@pytest.fixture(scope="session")
 def tiny_line(
     tiny_utterances: Path,
+    data_settings: DataSettings,
     tiny_train_settings: TrainSettings,
     calibration_settings: CalibrationSettings,
     tmp_path_factory: pytest.TempPathFactory,
@@ -154,8 +161,7 @@ def tiny_line(
 
     folder = tmp_path_factory.mktemp("line")
     line = TinyLine(folder / "dataset", folder / "checkpoint", folder / "evaluation")
-    settings = load_settings(DataSettings, "data", defaults=TRAINER_DEFAULTS, environment={})
-    build_dataset(str(tiny_utterances), line.dataset, settings=settings)
+    build_dataset(str(tiny_utterances), line.dataset, settings=data_settings)
     train(line.dataset, line.checkpoint, settings=tiny_train_settings)
     evaluate(line.checkpoint, line.dataset, line.evaluation, settings=calibration_settings)
     return line

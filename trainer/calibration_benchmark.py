@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,7 +20,7 @@ from edge_runtime.scoring import in_scope_scores
 from trainer.calibration import PRIOR_TEMPERATURE, PRIOR_WEIGHT, fit_temperature
 from trainer.checkpoint import read_checkpoint
 from trainer.dataset import read_dataset
-from trainer.evaluate import read_evaluation
+from trainer.evaluate import read_evaluation, settings_behind
 from trainer.measures import expected_calibration_error
 from trainer.threshold_benchmark import (
     DRAWS,
@@ -81,6 +82,10 @@ class CalibrationBenchmark(msgspec.Struct, frozen=True):
     """Draws of utterances behind each threshold."""
     data: str
     """SHA-256 of the dataset."""
+    checkpoint: str
+    """SHA-256 of the checkpoint."""
+    settings: dict[str, dict[str, Any]]
+    """That the checkpoint and its evaluation were made with, by section."""
 
 
 def benchmark_calibration(
@@ -152,6 +157,8 @@ def benchmark_calibration(
         repeats=repeats,
         draws=DRAWS,
         data=dataset.digest,
+        checkpoint=checkpoint.artifact.digest,
+        settings=settings_behind(checkpoint, evaluation),
     )
 
 

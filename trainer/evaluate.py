@@ -27,7 +27,7 @@ from trainer.dataset import Dataset, Split, read_dataset
 from trainer.embedding import embed_texts
 from trainer.measures import measure
 
-__all__ = ["Evaluation", "evaluate", "read_evaluation"]
+__all__ = ["Evaluation", "evaluate", "read_evaluation", "settings_behind"]
 
 KIND = "evaluation"
 REVISION = 5
@@ -143,6 +143,17 @@ def read_evaluation(
         basis=msgspec.convert(artifact.document.result["calibration"], CalibrationBasis),
         embeddings=embeddings,
     )
+
+
+def settings_behind(checkpoint: Checkpoint, evaluation: Evaluation) -> dict[str, dict[str, Any]]:
+    """By section: what a model that was judged was made with, so that it can be made again."""
+    of_training = dict(checkpoint.artifact.document.settings)
+    distillation = of_training.pop("distillation", None)
+    return {
+        "train": of_training,
+        "calibration": msgspec.to_builtins(evaluation.settings),
+        **({} if distillation is None else {"distillation": distillation}),
+    }
 
 
 def _check_labels(checkpoint: Checkpoint, dataset: Dataset) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,7 +19,7 @@ from edge_runtime.head import Head, encode_head
 from edge_runtime.scoring import ADDITION_ARRAYS, NEEDED_ARRAYS, SCORES, score_values
 from trainer.checkpoint import read_checkpoint
 from trainer.dataset import read_dataset
-from trainer.evaluate import read_evaluation
+from trainer.evaluate import read_evaluation, settings_behind
 from trainer.lexical_scores import lexical_scores
 from trainer.measures import false_positive_rate
 from trainer.resampling import Interval, percentile_interval, resample_separation
@@ -69,6 +70,10 @@ class ScoreBenchmark(msgspec.Struct, frozen=True):
     """Of the draws."""
     data: str
     """SHA-256 of the dataset."""
+    checkpoint: str
+    """SHA-256 of the checkpoint."""
+    settings: dict[str, dict[str, Any]]
+    """That the checkpoint and its evaluation were made with, by section."""
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -159,6 +164,8 @@ def benchmark_scores(
         resamples=resamples,
         seed=seed,
         data=dataset.digest,
+        checkpoint=checkpoint.artifact.digest,
+        settings=settings_behind(checkpoint, evaluation),
     )
 
 

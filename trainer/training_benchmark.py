@@ -145,7 +145,11 @@ def benchmark_training(
         utterances=len(read.train.in_scope().texts),
         seeds=tuple(range(1, seeds + 1)),
         data=read.digest,
-        settings=msgspec.to_builtins(train_settings),
+        settings={
+            "data": msgspec.to_builtins(data_settings),
+            "train": msgspec.to_builtins(train_settings),
+            "calibration": msgspec.to_builtins(calibration_settings),
+        },
     )
 
 

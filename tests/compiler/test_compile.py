@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -23,8 +24,8 @@ from edge_runtime.artifact import Artifact, produce_artifact
 from edge_runtime.bundle import open_bundle
 from edge_runtime.errors import ArtifactError, SettingsError
 from edge_runtime.storage import file_entries
-from trainer.config import CalibrationSettings, TrainSettings
-from trainer.dataset import read_dataset, write_dataset
+from trainer.config import CalibrationSettings, DataSettings, TrainSettings
+from trainer.dataset import build_dataset, read_dataset, write_dataset
 from trainer.evaluate import evaluate
 from trainer.train import train
 
@@ -277,3 +278,48 @@ def test_without_a_test_nothing_tells_the_accuracy_of_a_variant(
     printed = capsys.readouterr().out
     assert "fp32: " in printed
     assert "accuracy" not in printed
+
+
+def test_nothing_that_is_made_depends_on_the_labels_of_the_test(
+    tiny_line: Any,
+    built_compiled: Path,
+    tiny_utterances: Path,
+    tiny_train_settings: TrainSettings,
+    calibration_settings: CalibrationSettings,
+    compile_settings: CompileSettings,
+    data_settings: DataSettings,
+    tmp_path: Path,
+) -> None:
+    with tiny_utterances.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    test = [row for row in rows if row["split"] == "test"]
+    wrong = [row["intent"] for row in test]
+    for row, intent in zip(test, [*wrong[7:], *wrong[:7]], strict=True):
+        row["intent"] = intent
+    with (tmp_path / "wrong.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+
+    made = {name: tmp_path / name for name in ("checkpoint", "dataset", "evaluation", "compiled")}
+    build_dataset(str(tmp_path / "wrong.csv"), made["dataset"], settings=data_settings)
+    train(made["dataset"], made["checkpoint"], settings=tiny_train_settings)
+    judged = evaluate(
+        made["checkpoint"], made["dataset"], made["evaluation"], settings=calibration_settings
+    )
+    compile_checkpoint(*made.values(), settings=compile_settings)
+
+    # The labels were wrong indeed.
+    assert judged.document.result["test"]["in_scope_accuracy"] < 0.3
+    before = {"checkpoint": tiny_line.checkpoint, "evaluation": tiny_line.evaluation}
+    for stage, folder in (before | {"compiled": built_compiled}).items():
+        # Documents name the dataset, and measure on the test.
+        documents = frozenset({f"{stage}.json"})
+        assert file_entries(made[stage], leave_out=documents) == file_entries(
+            folder, leave_out=documents
+        ), stage
+    calibrations = [
+        {one.name: one.calibration for one in read_compiled(folder)[1]}
+        for folder in (made["compiled"], built_compiled)
+    ]
+    assert calibrations[0] == calibrations[1]

@@ -88,3 +88,21 @@ def test_a_required_variant_that_fails_its_gate_exits_3_and_leaves_nothing(
     made = {path.name for path in (workspace.folder / "build/small").iterdir()}
     results = {"dataset", "checkpoint", "evaluation", "evaluation-report"}
     assert made == {*results, "dataset.changes.jsonl"}
+
+
+def test_a_missed_quality_gate_ends_the_line_with_3_and_the_report_says_by_how_much(
+    workspace, tiny_utterances: Path
+) -> None:
+    workspace.environment["EDGEWISE_GATES_MAXIMUM_ECE"] = "1e-9"
+
+    done = workspace.inv("pipeline", "--data", str(tiny_utterances), "--name", "small")
+
+    assert done.returncode == 3, done.stderr
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "ece" in error
+    small = workspace.folder / "build" / "small"
+    (gate,) = json.loads((small / "evaluation-report" / "report.json").read_bytes())["result"][
+        "gates"
+    ]
+    assert (gate["name"], gate["limit"], gate["passed"]) == ("maximum_ece", 1e-9, False)
+    assert not (small / "bundle").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -43,8 +44,9 @@ measures = { in_scope_accuracy = 0.8 }
 def render(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
     """The function ``benchmarks_page``."""
     monkeypatch.syspath_prepend(DOCS)
-    made: Callable[[Path], str] = importlib.import_module("benchmarks_page").benchmarks_page
-    return made
+    page = importlib.import_module("benchmarks_page").benchmarks_page
+    defaults = {"train": {"epochs": 6, "contrast": 0.3}, "intent": {"taken": 0.001}}
+    return lambda folder: page(folder, defaults=defaults)
 
 
 @pytest.fixture
@@ -54,12 +56,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def record(folder: Path, protocol: str) -> None:
+def record(folder: Path, protocol: str, settings: dict[str, dict[str, Any]] | None = None) -> None:
     measures = {
         "in_scope_accuracy": Spread(0.9612, 0.0013, 0.96, (0.96, 0.96, 0.9636)),
         "ece": Spread(0.0123, 0.0, 0.0123, (0.0123,)),
     }
-    result = QualityResult(measures, 22_700_000, 118.7, protocol, (1, 2, 3), "abc" * 20, {})
+    result = QualityResult(
+        measures, 22_700_000, 118.7, protocol, (1, 2, 3), "abc" * 20, settings or {}
+    )
     command = f"./inv bench.quality --data lamps.csv --protocol {protocol}"
     path = folder / f"lamps-{protocol}.json"
     write_record(path, result, data_set="Lamps", model="edgewise", command=command)
@@ -99,6 +103,18 @@ def test_how_to_repeat_it_stands_below(render, folder: Path) -> None:
     page = render(folder)
     assert "`./inv bench.quality --data lamps.csv --protocol full`; seeds 1, 2, 3;" in page
     assert "torch " in page
+
+
+def test_settings_that_are_no_default_any_more_are_told(render, folder: Path) -> None:
+    record(folder, "full", {"train": {"epochs": 6, "contrast": 0.3}})
+    assert "defaults" not in render(folder)
+    record(folder, "full", {"compile": {"variants": ["int8"]}})
+    assert "defaults" not in render(folder)
+    record(folder, "full", {"train": {"epochs": 4, "agreement": 1.0, "seed": None}})
+    assert (
+        "; in place of today's defaults: `train.agreement` 1.0 (is no setting now), "
+        "`train.contrast` not yet a setting (now 0.3), `train.epochs` 4 (now 6).\n"
+    ) in render(folder)
 
 
 def test_what_is_not_measured_says_so(render, folder: Path) -> None:
@@ -170,6 +186,8 @@ def test_ways_to_calibrate_stand_in_tables(render, folder: Path) -> None:
         repeats=10,
         draws=100,
         data="abc" * 20,
+        checkpoint="def" * 20,
+        settings={},
     )
     other_record(folder, "calibration", result, "./inv bench.calibration --repeats 10")
     told = rows(render(folder), "Calibration, by cross-validation on validation")
@@ -193,7 +211,9 @@ def test_scores_show_what_they_gain_over_the_default_and_weigh(render, folder: P
         bytes=3 * 2**20,
     )
     default = msgspec.structs.replace(one, parts=("max-logit", "mahalanobis"))
-    result = ScoreBenchmark((one, default), default.parts, 3000, 100, 2**20, 2000, 1, "abc" * 20)
+    result = ScoreBenchmark(
+        (one, default), default.parts, 3000, 100, 2**20, 2000, 1, "abc" * 20, "def" * 20, {}
+    )
     other_record(folder, "scores", result, "./inv bench.scores --resamples 2000")
     page = render(folder)
     assert "beside the 1.00 MiB that every bundle has so that intents can be added" in page

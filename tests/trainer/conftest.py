@@ -11,13 +11,7 @@ from typing import Any
 import pytest
 
 from edge_runtime.settings import load_settings
-from trainer.config import DEFAULTS, CheckSettings, DataSettings
-
-
-@pytest.fixture(scope="session")
-def data_settings() -> DataSettings:
-    """The defaults of section ``[data]``."""
-    return load_settings(DataSettings, "data", defaults=DEFAULTS, environment={})
+from trainer.config import DEFAULTS, CheckSettings
 
 
 @pytest.fixture(scope="session")

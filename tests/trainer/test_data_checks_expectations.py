@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -15,19 +13,6 @@ from trainer.config import CheckSettings, DataSettings
 from trainer.data_checks.expectations import SUITES, Validation, validate
 from trainer.data_checks.table import SCHEMA
 from trainer.errors import SourceFormatError
-
-# Whatever reaches for a host fails; every name that is looked up is one too many.
-OFFLINE = """
-import socket, sys
-def watch(event, arguments):
-    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
-        raise RuntimeError(f"{event} {arguments}")
-sys.addaudithook(watch)
-import runpy
-sys.argv = ["invoke", *sys.argv[1:]]
-runpy.run_module("invoke", run_name="__main__")
-"""
-ROOT = Path(__file__).parents[2]
 
 
 def table(rows: list[tuple[str, str | None, str]]) -> pl.DataFrame:
@@ -157,23 +142,3 @@ def test_a_file_without_expectations_is_refused(
     with pytest.raises(SourceFormatError, match=reason) as caught:
         run(good, data_settings, check_settings, path)
     assert "\n" not in caught.value.message
-
-
-@pytest.mark.slow
-def test_a_check_asks_no_host_and_leaves_only_its_report(
-    tiny_base_model: Path, tiny_utterances: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "edgewise.toml").write_text(f'[train]\nbase_model = "{tiny_base_model}"\n')
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", OFFLINE, "--search-root", ROOT),
-            *("data.check", tiny_utterances, "--report", "report", "--json"),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["builds"]
-    assert {path.name for path in tmp_path.iterdir()} == {"edgewise.toml", "report"}

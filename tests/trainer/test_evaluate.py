@@ -126,6 +126,23 @@ def test_a_missing_checkpoint_is_refused(
         )
 
 
+def test_a_dataset_with_an_intent_that_the_checkpoint_lacks_is_refused(
+    tiny_line,
+    small_line: tuple[Path, Path],
+    calibration_settings: CalibrationSettings,
+    tmp_path: Path,
+) -> None:
+    _, checkpoint = small_line
+    with pytest.raises(
+        ArtifactError,
+        match=r"trained without the intent '\w+' \(6 in all\), which the dataset asks for; train",
+    ):
+        evaluate(
+            checkpoint, tiny_line.dataset, tmp_path / "evaluation", settings=calibration_settings
+        )
+    assert not (tmp_path / "evaluation").exists()
+
+
 def test_a_damaged_evaluation_is_refused(tiny_line, tmp_path: Path) -> None:
     folder = tmp_path / "evaluation"
     shutil.copytree(tiny_line.evaluation, folder)

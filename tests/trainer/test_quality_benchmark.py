@@ -78,6 +78,24 @@ def test_every_measure_has_a_value_for_each_seed(
     assert result.parameters > 80_000
 
 
+def test_what_texts_out_of_scope_would_tell_is_left_out_without_any(
+    tiny_utterances: Path,
+    tmp_path: Path,
+    settings: tuple[DataSettings, TrainSettings, CalibrationSettings],
+) -> None:
+    rows = tiny_utterances.read_text().splitlines()
+    within = tmp_path / "within.csv"
+    within.write_text("\n".join(row for row in rows if ",oos" not in row) + "\n")
+    result = benchmark(within, tmp_path / "bench", settings, protocol="full", seeds=1)
+    assert set(result.measures) == {
+        "in_scope_accuracy",
+        "macro_f1",
+        "ece",
+        "in_scope_rejected",
+        "overall_accuracy",
+    }
+
+
 @pytest.mark.parametrize(("protocol", "shots"), [("fewshot-5", 5), ("fewshot-10", 10)])
 def test_a_few_shot_protocol_draws_that_many_of_each_intent_anew_for_each_seed(
     tiny_utterances: Path,

@@ -153,6 +153,18 @@ def test_a_missing_base_model_is_refused_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_memory_that_runs_out_before_the_first_batch_says_what_to_set(
+    tiny_line, quick: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("trainer.inference.embeddings_of", refuse)
+    with pytest.raises(TrainingError, match=r"out of GPU memory outside the batches.*; set train"):
+        train(tiny_line.dataset, tmp_path / "made", settings=quick)
+    assert list(tmp_path.iterdir()) == []
+
+
 class TestNumbersThatAreNotFinite:
     @pytest.fixture
     def failing(self, quick: TrainSettings) -> TrainSettings:
