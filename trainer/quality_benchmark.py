@@ -44,11 +44,7 @@ PROTOCOLS = {"full": 0, "fewshot-5": 5, "fewshot-10": 10}
 """Protocol -> training utterances of each intent; 0 takes all."""
 
 _KIND = "dataset"
-_REVISION = 1
-# A few-shot training looks at no validation. Its dataset keeps the whole split, on which the
-# evaluation fits the calibration and a variant is judged by its gate: far more utterances than the
-# protocol grants, so nothing that depends on a calibration is reported.
-_WITHOUT_VALIDATION = frozenset({"in_scope_accuracy", "macro_f1"})
+_REVISION = 2
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -132,8 +128,7 @@ def benchmark_quality(
         location: utterances, see ``build_dataset``.
         folder: where datasets, checkpoints and evaluations are kept.
         protocol: one of ``PROTOCOLS``. A few-shot protocol draws its utterances anew with each
-            seed, from the training split, and its training looks at no validation; the evaluation
-            and a variant's gate use the whole validation split.
+            seed, from the training split, and has no validation: calibrations are the defaults.
         seeds: how many, from 1 on.
         data_settings: how utterances are read and split.
         train_settings: the recipe; its seed is replaced.
@@ -164,13 +159,10 @@ def benchmark_quality(
     for seed in range(1, seeds + 1):
         place = folder / f"{protocol}-{seed}"
         dataset = _draw(whole, place / "dataset", shots=shots, seed=seed) if shots else whole
-        settings = msgspec.structs.replace(train_settings, seed=seed)
-        if shots:
-            settings = msgspec.structs.replace(settings, early_stopping_epochs=0)
         model = _make_model(
             dataset,
             place,
-            settings=settings,
+            settings=msgspec.structs.replace(train_settings, seed=seed),
             calibration_settings=calibration_settings,
             distillation=distillation,
             variant=variant,
@@ -179,11 +171,7 @@ def benchmark_quality(
         models.append(model)
     seconds = [model.seconds for model in models if model.seconds is not None]
     compiled = [model.variant for model in models if model.variant is not None]
-    names = [
-        name
-        for name, value in models[0].measures.items()
-        if value is not None and (not shots or name in _WITHOUT_VALIDATION)
-    ]
+    names = [name for name, value in models[0].measures.items() if value is not None]
     return QualityResult(
         measures={name: spread_of([model.measures[name] for model in models]) for name in names},
         parameters=models[-1].parameters,
@@ -256,7 +244,11 @@ def _make_model(
 
 
 def _draw(whole: Path, folder: Path, *, shots: int, seed: int) -> Path:
-    """Write a dataset with so many training utterances of each intent; the other splits stay."""
+    """Write a dataset with so many training utterances of each intent, and the whole test.
+
+    It has no validation, as nobody has who has so few utterances: the model gets the default
+    calibration, and a variant is made and judged on training texts.
+    """
     dataset = read_dataset(whole)
     chance = random.Random(seed)  # noqa: S311 - which utterances are drawn, no secret
     rows: list[int] = []
@@ -268,7 +260,9 @@ def _draw(whole: Path, folder: Path, *, shots: int, seed: int) -> Path:
                 intent=label,
             )
         rows += sorted(chance.sample(own, shots))
-    drawn = msgspec.structs.replace(dataset, train=dataset.train.rows(rows))
+    drawn = msgspec.structs.replace(
+        dataset, train=dataset.train.rows(rows), validation=dataset.validation.rows([])
+    )
 
     def make(partial: Path) -> dict[str, Any]:
         write_dataset(drawn, partial)

@@ -18,6 +18,7 @@ from trainer.config import (
     TrainSettings,
 )
 from trainer.dataset import read_dataset
+from trainer.evaluate import read_evaluation
 from trainer.quality_benchmark import QualityResult, benchmark_quality
 
 
@@ -113,9 +114,13 @@ def test_a_few_shot_protocol_draws_that_many_of_each_intent_anew_for_each_seed(
         )
         assert set(one.train.texts) <= set(whole.train.texts)
         assert one.test == whole.test
+        assert one.validation.texts == []
     assert drawn[0].train.texts != drawn[1].train.texts
-    # Nothing that is fitted on validation is told.
-    assert set(result.measures) == {"in_scope_accuracy", "macro_f1"}
+    # Fitted on nothing that the protocol does not grant.
+    evaluation = read_evaluation(tmp_path / f"{protocol}-1" / "checkpoint-evaluation")
+    assert (evaluation.basis.in_scope, evaluation.basis.threshold) == (0, "default")
+    assert evaluation.basis.out_of_scope_training == 0
+    assert {"in_scope_accuracy", "ece", "oos_auroc", "overall_accuracy"} < set(result.measures)
     assert (result.variant, result.bytes, result.missed_gates) == (None, None, ())
 
 
