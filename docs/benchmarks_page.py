@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from benchmark_sections import SECTIONS, table
+from benchmark_settings import Settings, other_settings
 
 from edge_runtime.errors import StorageError
 from trainer.benchmark_record import BenchmarkRecord, read_record
@@ -35,10 +35,6 @@ test. Published figures stand below ours in each table; "not noted" means that t
 was read was not written down. What the measures are: [training.md](training.md#evaluation).
 """
 QUALITY = "bench.quality"
-# Settings that the command in the record chooses.
-CHOSEN = {"compile": {"variants", "required"}}
-Defaults = Mapping[str, Mapping[str, Any]]
-"""Section -> setting -> value."""
 
 
 class PublishedFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +53,7 @@ class _Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     figure: list[PublishedFigure]
 
 
-def benchmarks_page(folder: Path, *, defaults: Defaults) -> str:
+def benchmarks_page(folder: Path, *, defaults: Settings) -> str:
     """Render the page.
 
     Args:
@@ -91,7 +87,7 @@ def _of_task(task: str, records: dict[str, BenchmarkRecord]) -> dict[str, Benchm
 
 
 def _quality(
-    records: dict[str, BenchmarkRecord], figures: list[PublishedFigure], defaults: Defaults
+    records: dict[str, BenchmarkRecord], figures: list[PublishedFigure], defaults: Settings
 ) -> list[str]:
     subjects = sorted(
         {(one.data_set, one.result["protocol"]) for one in records.values()}
@@ -143,34 +139,20 @@ def _table(own: dict[str, BenchmarkRecord], others: list[PublishedFigure]) -> st
     return table(headings, rows)
 
 
-def _origin(name: str, record: BenchmarkRecord, defaults: Defaults) -> str:
+def _origin(name: str, record: BenchmarkRecord, defaults: Settings) -> str:
     machine, result = record.machine, record.result
     commit = (record.commit or "no checkout")[:12] + (", with changes" if record.dirty else "")
     gpu = f", {machine.gpu}" if machine.gpu else ""
     versions = ", ".join(f"{library} {number}" for library, number in record.versions.items())
     seeds = f"; seeds {', '.join(map(str, result['seeds']))}" if "seeds" in result else ""
     data = f"; dataset `{result['data'][:12]}`" if "data" in result else ""
+    others = other_settings(record, defaults)
+    unlike = f"; in place of today's defaults: {', '.join(others)}" if others else ""
     return (
         f"`{name}`: `{record.command}`{seeds}{data}; {machine.processor}, {machine.cores} cores, "
         f"{machine.memory_gib:.0f} GiB{gpu}, {machine.system}; commit {commit}; {versions}"
-        f"{_unlike(result.get('settings', {}), defaults)}.\n"
+        f"{unlike}.\n"
     )
-
-
-def _unlike(settings: Defaults, defaults: Defaults) -> str:
-    """Say which settings behind a record are not today's, of the sections that it has."""
-    told = []
-    for section, values in sorted(settings.items()):
-        now = defaults.get(section, {})
-        for name in sorted({*values, *now} - CHOSEN.get(section, set())):
-            before, after = values.get(name), now.get(name)
-            if before != after:
-                was = "not yet a setting" if name not in values else f"{before}"
-                told.append(
-                    f"`{section}.{name}` {was} "
-                    f"({f'now {after}' if name in now else 'is no setting now'})"
-                )
-    return f"; in place of today's defaults: {', '.join(told)}" if told else ""
 
 
 def _spread(spread: dict[str, Any] | None, name: str, few_shot: bool) -> str:

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import msgspec
 import msgspec.inspect
+from benchmark_settings import default_settings
 from benchmarks_page import benchmarks_page
 
 import tasks
@@ -152,18 +153,10 @@ def default_in_words(argument: Any) -> str:
     return f"`{shown.removeprefix(str(EXAMPLE.parents[2]) + '/')}`"
 
 
-def _defaults() -> dict[str, Any]:
-    """Section -> setting -> value, of whatever a benchmark runs."""
-    tables: dict[str, Any] = {}
-    for defaults in (trainer_config.DEFAULTS, compiler_config.DEFAULTS):
-        tables |= tomllib.loads(defaults.read_text(encoding="utf-8"))
-    return tables
-
-
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "tasks.md": tasks_page,
-    "benchmarks.md": lambda: benchmarks_page(DOCS / "benchmarks", defaults=_defaults()),
+    "benchmarks.md": lambda: benchmarks_page(DOCS / "benchmarks", defaults=default_settings()),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from compiler.intent_benchmark import AdditionResult, Answered
 from edge_runtime.errors import StorageError
-from trainer.benchmark_record import write_record
+from trainer.benchmark_record import read_record, write_record
 from trainer.calibration_benchmark import CalibrationBenchmark, ConfidenceMethod
 from trainer.data_benchmark import DataBenchmark
 from trainer.quality_benchmark import QualityResult, Spread
@@ -265,3 +266,73 @@ def test_a_record_of_an_unknown_task_is_named(render, folder: Path) -> None:
     other_record(folder, "strange", result, "./inv bench.strange")
     with pytest.raises(StorageError, match=r"strange.json comes from bench.strange, which docs"):
         render(folder)
+
+
+class TestPlan:
+    @pytest.fixture
+    def measure(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+        """The module docs/measure.py."""
+        monkeypatch.syspath_prepend(DOCS)
+        return importlib.import_module("measure")
+
+    def test_every_record_of_the_page_can_be_measured_again(self, measure: Any) -> None:
+        """With the flags that it tells; those that it does not tell name places and titles."""
+        plan = {one.name: one for one in measure.read_plan()}
+        files = sorted((DOCS / "benchmarks").glob("*.json"))
+        assert files
+        for path in files:
+            record, planned = read_record(path), plan[path.stem]
+            words = shlex.split(record.command)[1:]
+            told = dict(zip(words[1::2], words[2::2], strict=True))
+            flags = {f"--{name}": str(value) for name, value in planned.flags.items()}
+            assert words[0] == planned.task, path
+            assert record.data_set == flags.pop("--data-set", record.data_set), path
+            assert record.model == flags.pop("--model", "edgewise"), path
+            for place in ("folder", "checkpoint", "dataset", "evaluation"):
+                assert flags.pop(f"--{place}", "build/").startswith("build/"), path
+            named = {name: value.rpartition("/")[2] for name, value in flags.items()}
+            assert named.items() <= told.items(), path
+
+    def test_a_record_is_missing_measured_or_of_other_settings(
+        self, measure: Any, folder: Path
+    ) -> None:
+        planned = measure.PlannedMeasurement("lamps-full", "bench.quality", {})
+        defaults = {"train": {"epochs": 6}}
+        assert measure.state_of(planned, folder, defaults=defaults) == "missing"
+        record(folder, "full", {"train": {"epochs": 6}})
+        assert measure.state_of(planned, folder, defaults=defaults) == "measured"
+        record(folder, "full", {"train": {"epochs": 4}})
+        assert measure.state_of(planned, folder, defaults=defaults) == (
+            "of other settings: `train.epochs` 4 (now 6)"
+        )
+
+    def test_the_call_names_the_data_below_their_folder_and_the_record(
+        self, measure: Any, tmp_path: Path
+    ) -> None:
+        flags = {"data": "lamps/train.csv", "seeds": 3}
+        planned = measure.PlannedMeasurement("lamps", "bench.quality", flags)
+        _, *words = measure.command_for(planned, data=tmp_path, output=tmp_path / "lamps.json")
+        assert words == [
+            *("bench.quality", f"--data={tmp_path}/lamps/train.csv", "--seeds=3"),
+            f"--output={tmp_path}/lamps.json",
+        ]
+        with pytest.raises(ValueError, match="let EDGEWISE_DATA name the folder"):
+            measure.command_for(planned, data=None, output=tmp_path / "lamps.json")
+
+    @pytest.mark.parametrize(
+        ("argument", "said"),
+        [("lamps", "lamps is not in "), ("clinc150-full", "let EDGEWISE_DATA name")],
+    )
+    def test_what_cannot_be_measured_is_one_line_and_exit_code_1(
+        self,
+        measure: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        argument: str,
+        said: str,
+    ) -> None:
+        monkeypatch.delenv("EDGEWISE_DATA", raising=False)
+        assert measure.main([argument]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: ")
+        assert said in line

@@ -1,0 +1,50 @@
+"""Which settings behind a record of a benchmark are not today's."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from compiler import config as compiler_config
+from trainer import config as trainer_config
+from trainer.benchmark_record import BenchmarkRecord
+
+__all__ = ["Settings", "default_settings", "other_settings"]
+
+Settings = Mapping[str, Mapping[str, Any]]
+"""Section -> setting -> value."""
+# Settings that the command in the record chooses, by its task.
+_CHOSEN = {
+    "bench.quality": {"compile": {"variants", "required"}},
+    "bench.scaling": {"train": {"epochs", "seed"}},
+}
+
+
+def default_settings() -> Settings:
+    """Today's defaults of whatever a benchmark runs."""
+    tables: dict[str, Any] = {}
+    for defaults in (trainer_config.DEFAULTS, compiler_config.DEFAULTS):
+        tables |= tomllib.loads(defaults.read_text(encoding="utf-8"))
+    return tables
+
+
+def other_settings(record: BenchmarkRecord, defaults: Settings) -> list[str]:
+    """Name each setting of a record that is not the default now, of the sections that it tells.
+
+    Args:
+        record: of any benchmark.
+        defaults: see ``default_settings``.
+    """
+    settings: Settings = record.result.get("settings", {})
+    chosen = _CHOSEN.get(record.task, {})
+    told = []
+    for section, values in sorted(settings.items()):
+        now = defaults.get(section, {})
+        for name in sorted({*values, *now} - chosen.get(section, set())):
+            before, after = values.get(name), now.get(name)
+            if before != after:
+                was = f"{before}" if name in values else "not yet a setting"
+                is_now = f"now {after}" if name in now else "is no setting now"
+                told.append(f"`{section}.{name}` {was} ({is_now})")
+    return told
