@@ -84,6 +84,9 @@ def command_for(planned: PlannedMeasurement, *, data: Path | None, output: Path)
 
 def main(arguments: list[str]) -> int:
     """Tell or measure; the exit code."""
+    if set(arguments) & {"-h", "--help"}:
+        sys.stdout.write(__doc__ or "")
+        return 0
     plan, defaults = read_plan(), default_settings()
     states = {one.name: state_of(one, RECORDS, defaults=defaults) for one in plan}
     if not arguments:
