@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import TensorProto
+from onnx import TensorProto, helper, numpy_helper
 from transformers import AlbertConfig, AlbertModel
 
 from compiler.onnx_export import export_onnx
@@ -90,3 +90,32 @@ def test_an_encoder_whose_layers_share_long_weights_is_quantised(tmp_path: Path)
     small = OnnxSession(tmp_path / "int8.onnx", threads=1)
     for row in rows:
         np.testing.assert_allclose(small.embedding(row), exact.embedding(row), atol=0.05)
+
+
+def test_products_of_8_bits_do_not_saturate_on_any_processor(tmp_path: Path) -> None:
+    """The largest activations times the largest weights: two such products exceed 16 bits."""
+    tokens, hidden = 64, 32
+    weights = np.full((tokens, hidden), 127, dtype=np.int8)
+    nodes = [
+        helper.make_node("Cast", ["input_ids"], ["given"], to=TensorProto.FLOAT),
+        helper.make_node("DynamicQuantizeLinear", ["given"], ["small", "scale", "zero"]),
+        helper.make_node("MatMulInteger", ["small", "weights", "zero"], ["product"]),
+        helper.make_node("Cast", ["product"], ["large"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["large", "scale"], ["embedding"]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, [1, tokens])
+        for name in ("input_ids", "attention_mask")
+    ]
+    output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, hidden])
+    graph = helper.make_graph(
+        nodes, "products", inputs, [output], [numpy_helper.from_array(weights, "weights")]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, str(tmp_path / "products.onnx"))
+
+    session = OnnxSession(tmp_path / "products.onnx", threads=1)
+    found = session.embedding([1000] * tokens)
+    session.close()
+
+    np.testing.assert_allclose(found, 1000 * 127 * tokens, rtol=1e-5)
