@@ -12,7 +12,7 @@ CAPABILITIES = ("int8-dot",)
 """``int8-dot``: 8-bit dot products that accumulate in 32 bits without saturating.
 
 x86: ``avx512_vnni`` or ``avx_vnni``; aarch64: ``asimddp``. Without it onnxruntime's
-unsigned-by-signed products would saturate, or, as ``OnnxSession`` asks for, are computed in 16 bits.
+unsigned-by-signed products would saturate, or are computed in 16 bits as ``OnnxSession`` asks for.
 """
 
 _FLAGS_OF_INT8_DOT = frozenset({"avx512_vnni", "avx_vnni", "asimddp"})
