@@ -71,14 +71,15 @@ def command_for(planned: PlannedMeasurement, *, data: Path | None, output: Path)
     """
     words = [str(ROOT / "inv"), planned.task]
     for name, value in planned.flags.items():
-        if name in _DATA_FLAGS:
-            if data is None:
-                raise ValueError(
-                    f"{planned.name} is measured on a public data set; let EDGEWISE_DATA name the "
-                    "folder that holds them"
-                )
-            value = str(data / str(value))  # noqa: PLW2901 - the same flag, spelt out
-        words.append(f"--{name}={value}")
+        if name not in _DATA_FLAGS:
+            words.append(f"--{name}={value}")
+        elif data is not None:
+            words.append(f"--{name}={data / str(value)}")
+        else:
+            raise ValueError(
+                f"{planned.name} is measured on a public data set; let EDGEWISE_DATA name the "
+                "folder that holds them"
+            )
     return [*words, f"--output={output}"]
 
 

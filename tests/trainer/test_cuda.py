@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import torch
 
+from tests.trainer.stopped_trainings import start_and_kill
 from trainer.config import CalibrationSettings, TrainSettings
 from trainer.evaluate import evaluate
 from trainer.train import train
@@ -48,20 +49,5 @@ def test_a_stopped_training_ends_with_the_bytes_of_one_that_was_not(
 ) -> None:
     settings = msgspec.structs.replace(on_gpu, precision=precision)
     whole = train(tiny_line.dataset, tmp_path / "whole", settings=settings)
-    steps = 0
-
-    def stop(what: str, _done: int, _total: int, _note: str = "") -> None:
-        nonlocal steps
-        steps += what == "training"
-        if steps == 9:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(
-            tiny_line.dataset,
-            tmp_path / "stopped",
-            settings=settings,
-            save_every_s=0,
-            progress=stop,
-        )
+    start_and_kill(tiny_line, tmp_path / "stopped", settings, after=9)
     assert train(tiny_line.dataset, tmp_path / "stopped", settings=settings).digest == whole.digest

@@ -10,40 +10,13 @@ import msgspec
 import pytest
 
 from edge_runtime.settings import load_settings
+from tests.trainer.stopped_trainings import start_and_kill
 from trainer.checkpoint import read_checkpoint
 from trainer.config import DEFAULTS, DataSettings, DistillationSettings, TrainSettings
 from trainer.dataset import build_dataset
 from trainer.errors import ResumeError
 from trainer.teaching import Teaching
 from trainer.train import train
-
-
-def start_and_kill(
-    line: Any,
-    folder: Path,
-    settings: TrainSettings,
-    *,
-    after: int,
-    teaching: Teaching | None = None,
-) -> None:
-    """Train until a state is stored, and be stopped."""
-    steps = 0
-
-    def stop(what: str, _done: int, _total: int, _note: str = "") -> None:
-        nonlocal steps
-        steps += what == "training"
-        if steps == after:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(
-            line.dataset,
-            folder,
-            settings=settings,
-            teaching=teaching,
-            save_every_s=0,
-            progress=stop,
-        )
 
 
 @pytest.fixture
