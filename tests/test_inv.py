@@ -19,7 +19,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # Invoke's stand-in tells what it was started with.
-INVOKE_MAIN = "import sys\nprint('INVOKE', sys.argv[1:])\n"
+INVOKE_MAIN = """
+import os, sys
+print("INVOKE", sys.argv[1:])
+print("SPINS", os.environ["GOMP_SPINCOUNT"])
+"""
 # A build backend of a few lines: an editable wheel that holds nothing but its name.
 BACKEND = """
 import zipfile
@@ -155,7 +159,11 @@ def test_first_use_installs_then_runs_and_later_starts_install_nothing(
     assert second.returncode == 0
     assert second.stderr == ""
     wanted = ["--search-root", str(checkout.root), "train", "--epochs=3"]
-    assert second.stdout == f"INVOKE {wanted}\n"
+    assert second.stdout == f"INVOKE {wanted}\nSPINS 1000\n"
+
+    # What the user sets stays.
+    checkout.environment["GOMP_SPINCOUNT"] = "7"
+    assert checkout.inv("--list").stdout.endswith("SPINS 7\n")
 
 
 @pytest.mark.slow

@@ -63,5 +63,6 @@ def make_deterministic(seed: int, threads: int) -> None:
         torch.set_num_threads(threads)
     # cuBLAS reads this once, before its first call (CUDA's rule for reproducible results).
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    # As use_deterministic_algorithms does, without loading torch's compiler, which takes seconds.
+    torch.set_deterministic_debug_mode("error")
     torch.manual_seed(seed)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,13 +30,17 @@ DOCUMENTS = (
 class Workspace:
     """A folder in which tasks are run with the tiny base model."""
 
-    def __init__(self, folder: Path, base_model: Path) -> None:
+    def __init__(self, folder: Path, base_model: Path, *, records: Path | None) -> None:
         self.folder = folder
+        self.result: dict[str, Any] = {}
+        """What the last pipeline printed."""
         # Wheels of the runtime are fetched once a machine, not once a test.
         shared = ROOT / "build" / "cache"
         shared.mkdir(parents=True, exist_ok=True)
         (folder / "build").mkdir(parents=True)
         (folder / "build" / "cache").symlink_to(shared, target_is_directory=True)
+        if records is not None:
+            shutil.copy(records, folder / "build" / "mlflow.db")
         self.environment = {
             **os.environ,
             "EDGEWISE_TRAIN_BASE_MODEL": str(base_model),
@@ -66,8 +72,8 @@ class Workspace:
         """Run the pipeline named ``small``; return its JSON."""
         done = self.inv("pipeline", "--data", str(data), "--name", "small", "--json", *flags)
         assert done.returncode == 0, done.stderr
-        result: dict[str, Any] = json.loads(done.stdout)
-        return result
+        self.result = json.loads(done.stdout)
+        return self.result
 
     def documents(self) -> dict[str, bytes]:
         """What ends each stage of the pipeline named ``small``."""
@@ -75,15 +81,48 @@ class Workspace:
         return {name: (small / name).read_bytes() for name in DOCUMENTS}
 
 
+@pytest.fixture(scope="session")
+def empty_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database without a run, as it is in a folder where edgewise was used before."""
+    with warnings.catch_warnings(action="ignore"):
+        from mlflow.tracking import MlflowClient
+
+        path = tmp_path_factory.mktemp("records") / "mlflow.db"
+        MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path
+
+
 @pytest.fixture
 def new_workspace(
-    tiny_base_model: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[], Workspace]:
-    """Makes workspaces, each in a folder of its own."""
-    return lambda: Workspace(tmp_path_factory.mktemp("work"), tiny_base_model)
+    tiny_base_model: Path, empty_records: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Workspace]:
+    """Makes workspaces, each in a folder of its own; ``first`` is one of a first use."""
+
+    def make(*, first: bool = False) -> Workspace:
+        records = None if first else empty_records
+        return Workspace(tmp_path_factory.mktemp("work"), tiny_base_model, records=records)
+
+    return make
 
 
 @pytest.fixture
-def workspace(new_workspace: Callable[[], Workspace]) -> Workspace:
+def workspace(new_workspace: Callable[..., Workspace]) -> Workspace:
     """One workspace."""
     return new_workspace()
+
+
+@pytest.fixture(scope="session")
+def finished(
+    tiny_base_model: Path, tiny_utterances: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Workspace:
+    """A workspace of a first use in which the pipeline has run; not to be changed."""
+    made = Workspace(tmp_path_factory.mktemp("finished"), tiny_base_model, records=None)
+    made.pipeline(tiny_utterances)
+    return made
+
+
+@pytest.fixture
+def finished_workspace(workspace: Workspace, finished: Workspace) -> Workspace:
+    """A workspace of one's own in which the pipeline has run."""
+    shutil.copytree(finished.folder / "build" / "small", workspace.folder / "build" / "small")
+    return workspace

@@ -30,7 +30,7 @@ def test_twenty_kills_at_random_moments_change_no_hash(
     again.pipeline(tiny_utterances)
     duration = time.monotonic() - start
     assert again.documents() == expected
-    # Half of the kills hit a run that replaces an older result.
+    # Half of the kills hit a run that replaces an older result, and half a first use.
     older = new_workspace()
     other = older.folder / "other.csv"
     other.write_text(tiny_utterances.read_text().replace("\n", "\nwell ", 1))
@@ -39,7 +39,7 @@ def test_twenty_kills_at_random_moments_change_no_hash(
     chance = random.Random(20)
     killed = 0
     for _ in range(3 * KILLS):
-        workspace = new_workspace()
+        workspace = new_workspace(first=not killed % 2)
         if killed % 2:
             shutil.copytree(older.folder / "build/small", workspace.folder / "build/small")
         start = time.monotonic()

@@ -10,10 +10,10 @@ pytestmark = pytest.mark.slow
 STAGES = ["data", "train", "eval", "report", "compile", "bundle", "latency", "component"]
 
 
-def test_the_line_ends_with_a_live_answer_and_its_json(workspace, tiny_utterances: Path) -> None:
-    result = workspace.pipeline(tiny_utterances)
+def test_the_line_ends_with_a_live_answer_and_its_json(finished) -> None:
+    result = finished.result
 
-    stored = json.loads((workspace.folder / "build/small/pipeline.json").read_text())
+    stored = json.loads((finished.folder / "build/small/pipeline.json").read_text())
     assert stored == result
     assert set(result) == {
         "name", "seconds", "skipped", "dataset", "test", "variants", "refused", "component",
@@ -33,23 +33,22 @@ def test_the_line_ends_with_a_live_answer_and_its_json(workspace, tiny_utterance
 
 
 def test_a_second_run_skips_every_stage_and_only_asks_again(
-    workspace, tiny_utterances: Path
+    finished_workspace, tiny_utterances: Path
 ) -> None:
-    workspace.pipeline(tiny_utterances)
-    before = workspace.documents()
+    before = finished_workspace.documents()
 
-    second = workspace.pipeline(tiny_utterances)
+    second = finished_workspace.pipeline(tiny_utterances)
 
     assert second["skipped"] == STAGES
-    assert workspace.documents() == before
+    assert finished_workspace.documents() == before
 
 
 def test_one_changed_utterance_retrains_and_a_compile_setting_does_not(
-    workspace, tiny_utterances: Path, tmp_path: Path
+    finished_workspace, tiny_utterances: Path, tmp_path: Path
 ) -> None:
+    workspace = finished_workspace
     data = tmp_path / "utterances.csv"
     data.write_bytes(tiny_utterances.read_bytes())
-    workspace.pipeline(data)
 
     workspace.environment["EDGEWISE_COMPILE_SMOOTHING"] = "0.7"
     with_setting = workspace.pipeline(data)
@@ -62,10 +61,8 @@ def test_one_changed_utterance_retrains_and_a_compile_setting_does_not(
     assert with_utterance["skipped"] == []
 
 
-def test_the_device_task_prints_one_json_object_a_line(workspace, tiny_utterances: Path) -> None:
-    workspace.pipeline(tiny_utterances)
-
-    done = workspace.inv(
+def test_the_device_task_prints_one_json_object_a_line(finished) -> None:
+    done = finished.inv(
         "device.classify", "--bundle", "build/small/bundle", "--json", "first text", "second text"
     )
 
