@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
-import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
+
+from tests.e2e import forked_tasks
 
 KILLS = 20
 
@@ -18,24 +17,26 @@ KILLS = 20
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 def test_twenty_kills_at_random_moments_change_no_hash(
-    new_workspace, tiny_utterances: Path
+    new_workspace, finished, tiny_utterances: Path
 ) -> None:
-    undisturbed = new_workspace()
-    undisturbed.pipeline(tiny_utterances)
-    expected = undisturbed.documents()
-    # The first run also fetched the wheels, if this machine had none: the second one tells
-    # how long a run takes.
-    again = new_workspace()
-    start = time.monotonic()
-    again.pipeline(tiny_utterances)
-    duration = time.monotonic() - start
-    assert again.documents() == expected
+    expected = finished.documents()
+    context = forked_tasks.prepare()
+
+    def pipeline(data: Path) -> tuple[str, ...]:
+        return ("pipeline", "--data", str(data), "--name", "small", "--json")
+
     # Half of the kills hit a run that replaces an older result, and half a first use.
     older = new_workspace()
     other = older.folder / "other.csv"
     other.write_text(tiny_utterances.read_text().replace("\n", "\nwell ", 1))
-    older.pipeline(other)
+    forked_tasks.run(context, older, *pipeline(other))
     assert older.documents() != expected
+    # The first run waited for imports: the second one tells how long a run takes.
+    again = new_workspace(first=True)
+    start = time.monotonic()
+    forked_tasks.run(context, again, *pipeline(tiny_utterances))
+    duration = time.monotonic() - start
+    assert again.documents() == expected
     chance = random.Random(20)
     killed = 0
     for _ in range(3 * KILLS):
@@ -43,20 +44,17 @@ def test_twenty_kills_at_random_moments_change_no_hash(
         if killed % 2:
             shutil.copytree(older.folder / "build/small", workspace.folder / "build/small")
         start = time.monotonic()
-        process = workspace.start(
-            "pipeline", "--data", str(tiny_utterances), "--name", "small", "--json"
-        )
-        try:
-            process.communicate(timeout=chance.uniform(0.0, duration))
+        process = forked_tasks.start(context, workspace, *pipeline(tiny_utterances))
+        process.join(chance.uniform(0.0, duration))
+        if process.exitcode is not None:
+            assert process.exitcode == 0
             # The machine is less busy than before: a later moment would meet nothing again.
             duration = time.monotonic() - start
             continue
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            killed += 1
+        forked_tasks.kill(process)
+        killed += 1
 
-        workspace.pipeline(tiny_utterances)
+        forked_tasks.run(context, workspace, *pipeline(tiny_utterances))
 
         assert workspace.documents() == expected
         small = workspace.folder / "build" / "small"

@@ -47,7 +47,7 @@ def test_one_changed_utterance_retrains_and_a_compile_setting_does_not(
     finished_workspace, tiny_utterances: Path, tmp_path: Path
 ) -> None:
     workspace = finished_workspace
-    data = tmp_path / "utterances.csv"
+    data = tmp_path / tiny_utterances.name
     data.write_bytes(tiny_utterances.read_bytes())
 
     workspace.environment["EDGEWISE_COMPILE_SMOOTHING"] = "0.7"

@@ -130,6 +130,17 @@ class TestProgram:
 
         assert result.out == f"file: {binary}\n"
 
+    @pytest.mark.parametrize(("set_by_user", "passed_on"), [({}, "400"), ({"GOGC": "50"}, "50")])
+    def test_garbage_is_collected_seldom_unless_the_user_says_otherwise(
+        self, tmp_path: Path, set_by_user: dict[str, str], passed_on: str
+    ) -> None:
+        binary = stub(tmp_path / "terraform", 'echo "$GOGC"')
+        variables = {name: value for name, value in os.environ.items() if name != "GOGC"}
+
+        terraform = Terraform(tmp_path, binary=binary, environment=variables | set_by_user)
+
+        assert terraform.cmd("version").out == f"{passed_on}\n"
+
     def test_no_variable_file_stays_behind(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -375,6 +375,8 @@ class Terraform(python_terraform.Terraform):  # type: ignore[misc]  # it ships n
 
 def _child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     child = {**environment, "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
+    # A provider lives for seconds: Go need not collect the garbage of its large schema so often.
+    child.setdefault("GOGC", "400")
     configuration = child.get("TF_CLI_CONFIG_FILE")
     # Terraform warns on every command when the file is not there.
     if configuration is not None and not Path(configuration).is_file():
