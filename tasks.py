@@ -287,8 +287,9 @@ def test(context: Context, *, quick: bool = False, only: str = "") -> None:
     suites = [("pytest, the quick part", f'{shared_out} -m "not slow and not terraform"')]
     if not quick:
         # Much of this part waits, for Terraform's provider above all: more processes than
-        # processors. The files keep their order, because the longest come first.
-        slow_part = '-n 3 --dist loadfile --no-loadscope-reorder -m "slow or terraform"'
+        # processors. The longest files come first and keep their order; a class of tests may go
+        # to another process than the rest of its file.
+        slow_part = '-n 3 --dist loadscope --no-loadscope-reorder -m "slow or terraform"'
         suites.append(("pytest, the slow part", slow_part))
     if only:
         checks, suites = [], [("pytest", f'-k "{only}"')]
