@@ -165,7 +165,9 @@ def load_model(checkpoint: Checkpoint) -> Any:
 
     values = dict(checkpoint.configuration)
     configuration = AutoConfig.for_model(values.pop("model_type"), **values)
-    encoder: Any = AutoModel.from_config(configuration, dtype=torch.float32)
+    encoder: Any = AutoModel.from_config(  # type: ignore[no-untyped-call]
+        configuration, dtype=torch.float32
+    )
     head = checkpoint.head()
     model = IntentModel(
         prepare_encoder(encoder),

@@ -40,7 +40,7 @@ def four_bit(precision: Precision) -> Any:
 
     # On import it advises to install a library of faster kernels, for evaluation alone.
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
-    return BitsAndBytesConfig(
+    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,

@@ -129,7 +129,9 @@ def _static_encoder(teacher: IntentModel, vectors: Tensor) -> Any:
     configuration.num_attention_heads = 1
     configuration.hidden_size = vectors.shape[1]
     configuration.intermediate_size = vectors.shape[1]
-    encoder: Any = AutoModel.from_config(configuration, add_pooling_layer=False)
+    encoder: Any = AutoModel.from_config(  # type: ignore[no-untyped-call]
+        configuration, add_pooling_layer=False
+    )
     table = encoder.embeddings
     with torch.no_grad():
         # BERT's normalisation of each token's vector follows: lengths do not matter.

@@ -94,12 +94,15 @@ def empty_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def new_workspace(
-    tiny_base_model: Path, empty_records: Path, tmp_path_factory: pytest.TempPathFactory
+    tiny_base_model: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Callable[..., Workspace]:
-    """Makes workspaces, each in a folder of its own; ``first`` is one of a first use."""
+    """Makes workspaces, each in a folder of its own; in one of a later use MLflow is ready."""
 
-    def make(*, first: bool = False) -> Workspace:
-        records = None if first else empty_records
+    def make(*, later: bool = False) -> Workspace:
+        # Most tests record nothing, and MLflow takes seconds to make its database.
+        records = request.getfixturevalue("empty_records") if later else None
         return Workspace(tmp_path_factory.mktemp("work"), tiny_base_model, records=records)
 
     return make
@@ -122,7 +125,8 @@ def finished(
 
 
 @pytest.fixture
-def finished_workspace(workspace: Workspace, finished: Workspace) -> Workspace:
+def finished_workspace(new_workspace: Callable[..., Workspace], finished: Workspace) -> Workspace:
     """A workspace of one's own in which the pipeline has run."""
+    workspace = new_workspace(later=True)
     shutil.copytree(finished.folder / "build" / "small", workspace.folder / "build" / "small")
     return workspace

@@ -32,7 +32,7 @@ def test_twenty_kills_at_random_moments_change_no_hash(
     forked_tasks.run(context, older, *pipeline(other))
     assert older.documents() != expected
     # The first run waited for imports: the second one tells how long a run takes.
-    again = new_workspace(first=True)
+    again = new_workspace()
     start = time.monotonic()
     forked_tasks.run(context, again, *pipeline(tiny_utterances))
     duration = time.monotonic() - start
@@ -40,7 +40,7 @@ def test_twenty_kills_at_random_moments_change_no_hash(
     chance = random.Random(20)
     killed = 0
     for _ in range(3 * KILLS):
-        workspace = new_workspace(first=not killed % 2)
+        workspace = new_workspace(later=killed % 2 == 1)
         if killed % 2:
             shutil.copytree(older.folder / "build/small", workspace.folder / "build/small")
         start = time.monotonic()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-# Without vector instructions for short numbers, and beside other tests, it takes its time.
+# On a processor without bf16, and beside other tests, the training takes many minutes.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 ROOT = Path(__file__).resolve().parents[2]

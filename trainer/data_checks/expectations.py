@@ -211,6 +211,6 @@ def _page(outcome: ExpectationSuiteValidationResult) -> str:
     from great_expectations.render.view.view import DefaultJinjaPageView
 
     document = ValidationResultsPageRenderer(run_info_at_end=True).render(outcome)
-    rendered: str = DefaultJinjaPageView().render(document)
+    rendered: str = DefaultJinjaPageView().render(document)  # type: ignore[no-untyped-call]
     page = _OUTSIDE.sub("", rendered)
     return _OUTSIDE_LINK.sub("", page).replace("</head>", _STYLE, 1)
