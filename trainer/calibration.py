@@ -36,10 +36,9 @@ __all__ = [
 
 _TEMPERATURE_BOUNDS = (0.05, 20.0)
 # Where a temperature is believed to be before it is fitted: between those of models of 5 and of 100
-# examples an intent, trained without train.contrast. And what that belief weighs, in utterances: so
-# much does the likelihood of others have to say against it.
-# See docs/decisions/0012-evaluation-and-gates.md.
-PRIOR_TEMPERATURE = 0.65
+# examples an intent. And what that belief weighs, in utterances: so much does the likelihood of
+# others have to say against it. See docs/decisions/0012-evaluation-and-gates.md.
+PRIOR_TEMPERATURE = 0.8
 PRIOR_WEIGHT = 10.0
 _OUT_OF_SCOPE = -1
 # How far a threshold that rejects nothing lies below the lowest score.

@@ -103,11 +103,11 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label_smoothing: Annotated[float, msgspec.Meta(ge=0, lt=1)]
     """Share of the target spread over all intents."""
     contrast: Annotated[float, msgspec.Meta(ge=0, le=100)]
-    """In a set so small that ``minimum_steps`` gives it more epochs: weight of a contrastive loss
-    that draws texts of one intent together; 0 leaves it out. A student has a teacher instead."""
+    """Weight of a contrastive loss that draws texts of one intent together; 0 leaves it out. A
+    student has a teacher instead."""
     initial_share: Annotated[float, msgspec.Meta(ge=0, lt=1)]
-    """Share of the weights before training in those that are kept (WiSE-FT), in a set as small.
-    0 keeps the trained ones alone; so does a student,
+    """In a set so small that ``minimum_steps`` gives it more epochs: share of the weights before
+    training in those that are kept (WiSE-FT). 0 keeps the trained ones alone; so does a student,
     whose first weights know little."""
     normalized: bool
     """Whether the head sees embeddings at length one; logits are then close to cosines."""

@@ -30,7 +30,7 @@ from trainer.measures import measure
 __all__ = ["Evaluation", "evaluate", "read_evaluation", "settings_behind"]
 
 KIND = "evaluation"
-REVISION = 5
+REVISION = 6
 _JUDGED = ("validation", "test")
 _CALIBRATED = "calibration"
 _TEXTS = (_CALIBRATED, *_JUDGED)

@@ -143,9 +143,11 @@ class _Loop:
         # A small set gets many passes of few steps: nothing is to be seen after each.
         self._look_every = max(1, math.ceil(settings.minimum_steps / settings.epochs / steps))
         # A student begins with weights that know little, and has a teacher.
-        is_small = self.epochs > settings.epochs and lesson is None
-        self._contrast = Contrast(self._targets) if is_small and settings.contrast else None
-        if is_small:
+        is_student = lesson is not None
+        is_small = self.epochs > settings.epochs
+        with_contrast = settings.contrast and not is_student
+        self._contrast = Contrast(self._targets) if with_contrast else None
+        if not is_student:
             # Most words of a language are in none of the texts, and would be left behind.
             model.encoder.get_input_embeddings().requires_grad_(False)
         self._total = self.epochs * steps
@@ -160,7 +162,7 @@ class _Loop:
         self.average = AveragedWeights(
             self._trained,
             decay=settings.average_decay,
-            initial_share=settings.initial_share if is_small else 0.0,
+            initial_share=settings.initial_share if is_small and not is_student else 0.0,
             has_share=lambda name: not is_first_factor(name),
         )
         self.step = 0
@@ -172,13 +174,14 @@ class _Loop:
     def run_epoch(self) -> float:
         """One pass over the training utterances; return its mean loss."""
         if self._contrast is not None:
-            self._contrast.look(self._embed_all())
+            rows = self._contrast.choose(seed=self._seed_of_pass())
+            self._contrast.look(rows, self._embed(rows))
         self._model.train()
         losses = []
         for rows in shuffled_batches(
             self._lengths,
             batch_size=self._settings.batch_size,
-            seed=self._settings.seed * 100_003 + self.epoch,
+            seed=self._seed_of_pass(),
         ):
             losses.append(self._take_step(rows))
             self._progress(
@@ -189,6 +192,9 @@ class _Loop:
             )
         self.epoch += 1
         return sum(losses) / len(losses)
+
+    def _seed_of_pass(self) -> int:
+        return self._settings.seed * 100_003 + self.epoch
 
     def _take_step(self, rows: list[int]) -> float:
         loss = self.gradient.compute(rows, step=self.step + 1)
@@ -242,11 +248,11 @@ class _Loop:
             logits = self._model.classify(embeddings)
         return embeddings.float(), logits.float()
 
-    def _embed_all(self) -> Tensor:
+    def _embed(self, rows: list[int]) -> Tensor:
         with self._autocast():
             return embeddings_of(
                 self._model,
-                self._rows,
+                [self._rows[row] for row in rows],
                 padding_id=self._padding_id,
                 device=self._processes.device,
                 processes=self._processes,

@@ -27,7 +27,7 @@ __all__ = ["train"]
 
 KIND = "checkpoint"
 SAVE_EVERY_S = 30.0
-REVISION = 5
+REVISION = 6
 
 
 def train(

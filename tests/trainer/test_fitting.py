@@ -184,6 +184,7 @@ class SmallMemory(torch.nn.Module):
         super().__init__()
         self.encoder, self.rows = encoder, rows
         self.config = encoder.config
+        self.get_input_embeddings = encoder.get_input_embeddings
         self.refused = 0
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> object:

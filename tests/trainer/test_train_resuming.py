@@ -29,7 +29,7 @@ def longer(tiny_train_settings: TrainSettings) -> TrainSettings:
 
 @pytest.fixture
 def small(longer: TrainSettings) -> TrainSettings:
-    """As many, of a set that counts as small: with contrast, and a share of the first weights."""
+    """As many, looked at after every fifth; a share of the first weights stays."""
     return msgspec.structs.replace(longer, epochs=2, minimum_steps=20, initial_share=0.35)
 
 

@@ -1,4 +1,4 @@
-"""What the training loop does besides with a small set, and with a teacher."""
+"""What the training loop does besides the labels: contrast, first weights, a teacher."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ from trainer.config import TrainSettings
 from trainer.losses import Form, Lesson
 from trainer.model import IntentModel
 
+# What a teacher says that takes each text for any intent.
+LESSON = Lesson(logits=torch.ones(24, 3), weight=0.5, temperature=2.0)
+
 
 @pytest.fixture
 def settings(tiny_train_settings: TrainSettings) -> TrainSettings:
@@ -39,15 +42,13 @@ def validation_loss(model: IntentModel) -> float:
     return float(torch.nn.functional.cross_entropy(logits, torch.tensor(VALIDATION.labels)))
 
 
-class TestSmallSets:
+class TestContrast:
     def test_contrast_draws_texts_of_one_intent_together(
         self, tiny_base_model: Path, settings: TrainSettings
     ) -> None:
         def likeness(contrast: float) -> float:
-            small = msgspec.structs.replace(
-                settings, minimum_steps=60, contrast=contrast, initial_share=0.0
-            )
-            model, _ = fitted(tiny_base_model, small, validation=NOTHING)
+            wanted = msgspec.structs.replace(settings, contrast=contrast)
+            model, _ = fitted(tiny_base_model, wanted, validation=NOTHING)
             rows = torch.nn.utils.rnn.pad_sequence(
                 [torch.tensor(row) for row in TRAINING.token_ids], batch_first=True
             )
@@ -60,25 +61,27 @@ class TestSmallSets:
 
         assert likeness(3.0) > likeness(0.0) + 0.05
 
-    def test_words_keep_their_vectors(self, tiny_base_model: Path, settings: TrainSettings) -> None:
-        before = fresh(tiny_base_model, settings).encoder.get_input_embeddings().weight
-        small, large = (
-            fitted(tiny_base_model, msgspec.structs.replace(settings, minimum_steps=steps))[0]
-            for steps in (60, 0)
-        )
-
-        assert torch.equal(small.encoder.get_input_embeddings().weight, before)
-        assert not torch.equal(large.encoder.get_input_embeddings().weight, before)
-
-    def test_a_set_that_is_not_small_has_no_contrast(
-        self, tiny_base_model: Path, settings: TrainSettings
-    ) -> None:
+    def test_a_student_has_none(self, tiny_base_model: Path, settings: TrainSettings) -> None:
         one, other = (
-            fitted(tiny_base_model, msgspec.structs.replace(settings, contrast=weight))[0]
+            fitted(
+                tiny_base_model, msgspec.structs.replace(settings, contrast=weight), lesson=LESSON
+            )[0]
             for weight in (0.0, 9.0)
         )
 
         assert equal_weights(one, other)
+
+
+def test_words_keep_their_vectors_but_for_a_student(
+    tiny_base_model: Path, settings: TrainSettings
+) -> None:
+    before = fresh(tiny_base_model, settings).encoder.get_input_embeddings().weight
+    model, student = (
+        fitted(tiny_base_model, settings, lesson=lesson)[0] for lesson in (None, LESSON)
+    )
+
+    assert torch.equal(model.encoder.get_input_embeddings().weight, before)
+    assert not torch.equal(student.encoder.get_input_embeddings().weight, before)
 
 
 class TestInitialShare:
@@ -126,12 +129,11 @@ class TestInitialShare:
     def test_a_student_keeps_what_it_learnt(
         self, tiny_base_model: Path, settings: TrainSettings
     ) -> None:
-        lesson = Lesson(logits=torch.ones(24, 3), weight=0.5, temperature=2.0)
         one, other = (
             fitted(
                 tiny_base_model,
                 msgspec.structs.replace(settings, minimum_steps=60, initial_share=share),
-                lesson=lesson,
+                lesson=LESSON,
             )[0]
             for share in (0.0, 0.9)
         )
@@ -171,14 +173,17 @@ class TestLesson:
         logits = model(ids, torch.ones_like(ids)).logits
         assert logits.argmax(dim=1).tolist() == [0, 1, 2, 1, 2, 0]
 
-    def test_a_teacher_without_weight_changes_nothing(
+    def test_it_does_not_matter_what_a_teacher_without_weight_says(
         self, tiny_base_model: Path, settings: TrainSettings
     ) -> None:
-        alone, _ = fitted(tiny_base_model, settings)
-        model, _ = fitted(
-            tiny_base_model,
-            settings,
-            validation=VALIDATION,
-            lesson=Lesson(logits=torch.ones(24, 3), weight=0.0, temperature=2.0),
+        wrong = torch.nn.functional.one_hot((torch.tensor(TRAINING.labels) + 1) % 3, 3) * 8.0
+        (one, _), (other, _) = (
+            fitted(
+                tiny_base_model,
+                settings,
+                lesson=Lesson(logits=logits, weight=0.0, temperature=2.0),
+            )
+            for logits in (wrong, torch.ones(24, 3))
         )
-        assert equal_weights(alone, model)
+
+        assert equal_weights(one, other)
