@@ -59,6 +59,8 @@ def export_onnx(model: Any, path: Path, *, opset: int) -> None:
             warnings.simplefilter("ignore")
             export(exported, configuration, path, opset=opset)
     except (RuntimeError, ValueError, NotImplementedError) as error:
+        # The tracer's word for operators that the opset lacks, optimum's for a model type that
+        # it does not know, and that of models for what they cannot do; nothing names them closer.
         raise ExportError(
             f"cannot export {model.config.model_type} to ONNX opset {opset}: "
             f"{str(error).splitlines()[0]}; try another compile.opset",

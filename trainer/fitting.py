@@ -142,11 +142,11 @@ class _Loop:
         self.epochs = max(settings.epochs, math.ceil(settings.minimum_steps / steps))
         # A small set gets many passes of few steps: nothing is to be seen after each.
         self._look_every = max(1, math.ceil(settings.minimum_steps / settings.epochs / steps))
-        # A student begins with weights that know little, and has a teacher.
+        # A student begins with weights that know little, and has a teacher in place of these.
         is_student = lesson is not None
+        self._contrast = Contrast(self._targets) if settings.contrast and not is_student else None
         is_small = self.epochs > settings.epochs
-        with_contrast = settings.contrast and not is_student
-        self._contrast = Contrast(self._targets) if with_contrast else None
+        initial_share = settings.initial_share if is_small and not is_student else 0.0
         if not is_student:
             # Most words of a language are in none of the texts, and would be left behind.
             model.encoder.get_input_embeddings().requires_grad_(False)
@@ -162,7 +162,7 @@ class _Loop:
         self.average = AveragedWeights(
             self._trained,
             decay=settings.average_decay,
-            initial_share=settings.initial_share if is_small and not is_student else 0.0,
+            initial_share=initial_share,
             has_share=lambda name: not is_first_factor(name),
         )
         self.step = 0
@@ -174,8 +174,8 @@ class _Loop:
     def run_epoch(self) -> float:
         """One pass over the training utterances; return its mean loss."""
         if self._contrast is not None:
-            rows = self._contrast.choose(seed=self._seed_of_pass())
-            self._contrast.look(rows, self._embed(rows))
+            compared = self._contrast.choose(seed=self._seed_of_pass())
+            self._contrast.look(compared, self._embed(compared))
         self._model.train()
         losses = []
         for rows in shuffled_batches(

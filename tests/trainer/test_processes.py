@@ -192,7 +192,7 @@ def workers_of(training: subprocess.Popen[str]) -> dict[int, int]:
 @pytest.mark.parametrize(
     ("method", "steps", "share"),
     # Two passes of three steps; with twelve a look comes after two passes of four.
-    [("lora", 6, 0.0), ("full", 12, 0.35)],
+    [("full", 6, 0.0), ("lora", 6, 0.0), ("full", 12, 0.35)],
 )
 def test_two_processes_train_what_one_trains(
     tiny_line,
