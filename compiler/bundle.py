@@ -46,7 +46,7 @@ from trainer.evaluate import Evaluation, read_evaluation
 
 __all__ = ["BundleResult", "make_bundle"]
 
-_REVISION = 3
+_REVISION = 4
 _GOLDEN = "golden.jsonl"
 _TOKENIZER = "tokenizer.json"
 _HEAD = "head.npz"
@@ -200,9 +200,11 @@ def _golden_samples(
 ) -> list[GoldenSample]:
     """Utterances that the reference answers clearly, spread over the intents.
 
-    They are validation's, or the training's where nothing is held out for validation.
+    They are validation's, or the training's where nothing is held out for validation, and each has
+    an intent: a text out of scope is no example of the one that the model takes it for.
     """
-    texts = calibration_texts(dataset, evaluation.settings).split.texts
+    split = calibration_texts(dataset, evaluation.settings).split
+    texts, in_scope = split.texts, [intent is not None for intent in split.intents]
     reference = head.logits(evaluation.embeddings["calibration"])
     plain = Calibration(temperature=1.0, score=(ScorePart(name="max-logit"),), threshold=0.0)
     confidences = probabilities(reference, plain)
@@ -219,7 +221,7 @@ def _golden_samples(
         for variant in variants
     }
     agreed = np.all([values.argmax(axis=1) == best for values in own.values()], axis=0)
-    clear = [row for row in np.argsort(-margins, kind="stable") if agreed[row]]
+    clear = [row for row in np.argsort(-margins, kind="stable") if agreed[row] and in_scope[row]]
     above = [row for row in clear if margins[row] >= settings.golden_margin]
     # The clearest of every intent first, then the second clearest, and so on.
     turns: dict[int, int] = {}

@@ -188,7 +188,8 @@ def _draw(split: Split, intent: str, count: int, chance: random.Random) -> list[
     own = _rows(split, frozenset([intent])).texts
     if len(own) < count:
         raise SettingsError(
-            f"intent {intent!r} has {len(own)} training utterances, --examples asks for {count}",
+            f"intent {intent!r} has {len(own)} training utterances, --examples asks for {count}; "
+            f"give at most {len(own)}",
             intent=intent,
         )
     return chance.sample(own, count)

@@ -166,7 +166,7 @@ def _recording(
 
         def finish(trained: Artifact) -> None:
             cost = record.finish(trained)
-            if cost is not None:
-                stages.say(f"train: {cost.in_words()}")
+            if cost is not None and (words := cost.in_words()):
+                stages.say(f"train: {words}")
 
         yield record, finish

@@ -11,6 +11,7 @@ import numpy as np
 from compiler.config import CompileSettings
 from edge_runtime.scoring import probabilities
 from trainer.calibration import Predictions
+from trainer.label_numbers import number_intents
 from trainer.measures import expected_calibration_error
 
 __all__ = ["Parity", "compare", "refusals"]
@@ -57,9 +58,7 @@ def compare(
         intents: the right intent of each utterance; ``None`` is out of scope.
         labels: names in the order of the logits.
     """
-    numbers = {label: number for number, label in enumerate(labels)}
-    in_scope = np.array([intent is not None for intent in intents], dtype=bool)
-    truth = np.array([numbers[intent] for intent in intents if intent is not None])
+    in_scope, truth = number_intents(intents, labels)
     answers, expected = variant.answers(), reference.answers()
     best = variant.logits.argmax(axis=1)[in_scope]
     expected_best = reference.logits.argmax(axis=1)[in_scope]

@@ -112,10 +112,7 @@ def benchmark_calibration(
     checkpoint = read_checkpoint(checkpoint_folder)
     dataset = read_dataset(dataset_folder)
     evaluation = read_evaluation(evaluation_folder, checkpoint=checkpoint, dataset=dataset)
-    numbers = {label: number for number, label in enumerate(checkpoint.labels)}
-    intents = dataset.validation.intents
-    in_scope = np.array([intent is not None for intent in intents], dtype=bool)
-    truth = np.array([numbers[intent] for intent in intents if intent is not None])
+    in_scope, truth = dataset.validation.truth(checkpoint.labels)
     if repeats < 1 or len(truth) < 2 * _FOLDS:
         raise SettingsError(
             f"{repeats} repeats over {len(truth)} in-scope validation utterances compare nothing; "

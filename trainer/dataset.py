@@ -56,17 +56,11 @@ class Split(msgspec.Struct, frozen=True):
     """The label of each text; ``None`` is out of scope."""
 
     def truth(self, labels: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """Which rows have an intent, shape (rows,); and the label number of each of those.
+        """What ``number_intents`` says of the rows: shape (rows,), and (rows in scope,)."""
+        # Reading a dataset needs no numpy, whose import takes longer.
+        from trainer.label_numbers import number_intents
 
-        Args:
-            labels: names in the order of the label numbers; every intent is one of them.
-        """
-        import numpy as np
-
-        numbers = {label: number for number, label in enumerate(labels)}
-        in_scope = np.array([intent is not None for intent in self.intents], dtype=bool)
-        known = [numbers[intent] for intent in self.intents if intent is not None]
-        return in_scope, np.array(known, dtype=np.int64)
+        return number_intents(self.intents, labels)
 
     def in_scope(self) -> Split:
         """The rows that have an intent."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from edge_runtime.artifact import Artifact, ArtifactDocument, read_artifact
 from edge_runtime.console import Progress, no_progress
-from edge_runtime.errors import ArtifactError, StorageError
+from edge_runtime.errors import ArtifactError
 from edge_runtime.storage import (
     JSON_ERRORS,
     own_folder,
@@ -22,7 +22,12 @@ from edge_runtime.storage import (
 from trainer.config import DataSettings
 from trainer.data_changes import changes_path
 from trainer.dataset import DOCUMENT, FILES, KIND, build_dataset
-from trainer.locations import resolve, translating_cloud_errors, write_location
+from trainer.locations import (
+    refuse_foreign,
+    resolve,
+    translating_cloud_errors,
+    write_location,
+)
 
 __all__ = ["build_dataset_at", "fetch_dataset"]
 
@@ -59,7 +64,7 @@ def build_dataset_at(
         return build_dataset(
             location, target, settings=settings, test_location=test_location, progress=progress
         )
-    _refuse_foreign(target, folder)
+    refuse_foreign(target, folder, closing=DOCUMENT, others=FILES)
     artifact = build_dataset(
         location,
         _built(folder, cache),
@@ -113,22 +118,6 @@ def fetch_dataset(location: str, *, cache: Path) -> Path:
 
 def _built(location: str, cache: Path) -> Path:
     return cache / hashlib.sha256(location.rstrip("/").encode()).hexdigest()
-
-
-def _refuse_foreign(target: Any, folder: str) -> None:
-    if len(PurePosixPath(folder.partition("://")[2]).parts) < 2:
-        raise StorageError(
-            f"{folder} is a whole bucket; name a folder in it",
-            path=folder,
-        )
-    with translating_cloud_errors(folder):
-        names = {one.name for one in target.iterdir()} if target.is_dir() else set()
-        is_foreign = target.is_file() or (DOCUMENT not in names and not names <= set(FILES))
-    if is_foreign:
-        raise StorageError(
-            f"{folder} holds something else: it has no {DOCUMENT}; choose another place",
-            path=folder,
-        )
 
 
 def _read_document(target: Any, location: str) -> bytes | None:

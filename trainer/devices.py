@@ -9,7 +9,7 @@ import torch
 
 from trainer.errors import TrainingError
 
-__all__ = ["choose_device", "choose_precision", "make_deterministic"]
+__all__ = ["choose_device", "choose_precision", "make_deterministic", "native_precisions"]
 
 Precision = Literal["fp32", "bf16"]
 
@@ -37,18 +37,24 @@ def choose_precision(wanted: str, device: torch.device) -> Precision:
     Raises:
         TrainingError: bf16 was asked for on a GPU that lacks it.
     """
+    native = native_precisions(device)
+    if device.type == "cuda" and wanted == "bf16" and "bf16" not in native:
+        raise TrainingError(
+            "train.precision is bf16, but this GPU has no bf16; set train.precision to auto"
+        )
+    if wanted == "auto":
+        return native[-1]
+    return "bf16" if wanted == "bf16" else "fp32"
+
+
+def native_precisions(device: torch.device) -> tuple[Precision, ...]:
+    """What a device multiplies without emulation, the fastest last."""
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
-        if wanted == "bf16" and not native:
-            raise TrainingError(
-                "train.precision is bf16, but this GPU has no bf16; set train.precision to auto"
-            )
     else:
         # No public question exists for it; torch's own compiler asks these.
         native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
-    if wanted == "auto":
-        return "bf16" if native else "fp32"
-    return "bf16" if wanted == "bf16" else "fp32"
+    return ("fp32", "bf16") if native else ("fp32",)
 
 
 def make_deterministic(seed: int, threads: int) -> None:

@@ -64,10 +64,10 @@ def examples_of(split: Split, labels: Sequence[str], tokenizer: Tokenizer) -> Ex
         tokenizer: of the model.
     """
     in_scope = split.in_scope()
-    numbers = {label: number for number, label in enumerate(labels)}
+    _, numbers = in_scope.truth(labels)
     return Examples(
         token_ids=tokenizer.encode_many(in_scope.texts),
-        labels=[numbers[intent] for intent in in_scope.intents if intent is not None],
+        labels=numbers.tolist(),
         texts=in_scope.texts,
     )
 

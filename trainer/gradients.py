@@ -58,12 +58,13 @@ class BatchGradient:
         report = self._processes.sum(self._try(own, of=len(rows), step=step))
         if report[1] and self.parts == 1 and len(rows) > self._processes.count:
             self.parts = 2
-            logger.warning(
-                "out of GPU memory at step %d: from here each batch of %d is computed in two "
-                "halves, whose gradients are added",
-                step,
-                len(rows),
-            )
+            if self._processes.is_main:
+                logger.warning(
+                    "out of GPU memory at step %d: from here each batch of %d is computed in two "
+                    "halves, whose gradients are added",
+                    step,
+                    len(rows),
+                )
             report = self._processes.sum(self._try(own, of=len(rows), step=step))
         if report[1]:
             raise TrainingError(

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from edge_runtime.errors import StorageError
 from edge_runtime.storage import write_atomically
 from trainer.errors import SourceNotFoundError
 
-__all__ = ["resolve", "translating_cloud_errors", "translating_read_errors", "write_location"]
+__all__ = [
+    "refuse_foreign",
+    "resolve",
+    "translating_cloud_errors",
+    "translating_read_errors",
+    "write_location",
+]
 
 
 def resolve(location: str) -> Any:
@@ -49,6 +56,31 @@ def write_location(location: str, content: bytes) -> None:
         target.write_bytes(content)
 
 
+def refuse_foreign(target: Any, location: str, *, closing: str, others: Collection[str]) -> None:
+    """Refuse a place in a bucket where something else lies than what is to be written.
+
+    Args:
+        target: what ``resolve`` gives for the URI.
+        location: the URI.
+        closing: the file that comes last; a folder that has it is ours.
+        others: the other files; of an upload that broke off some may stand alone.
+
+    Raises:
+        StorageError: something else lies there, or it is a whole bucket.
+        SourceNotFoundError: the bucket cannot be reached.
+    """
+    if len(PurePosixPath(location.partition("://")[2]).parts) < 2:
+        raise StorageError(f"{location} is a whole bucket; name a folder in it", path=location)
+    with translating_cloud_errors(location):
+        names = {one.name for one in target.iterdir()} if target.is_dir() else set()
+        is_foreign = target.is_file() or (closing not in names and not names <= set(others))
+    if is_foreign:
+        raise StorageError(
+            f"{location} holds something else: it has no {closing}; choose another place",
+            path=location,
+        )
+
+
 @contextlib.contextmanager
 def translating_cloud_errors(location: str) -> Iterator[None]:
     """Turn an error of a cloud library or of the network into one clear line.
@@ -82,7 +114,10 @@ def translating_read_errors(location: str) -> Iterator[None]:
             yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise SourceNotFoundError(f"cannot open {location}: {reason}", location=location) from error
+        raise SourceNotFoundError(
+            f"cannot open {location}: {reason}; check the path and who may read it",
+            location=location,
+        ) from error
 
 
 def _is_cloud_error(error: Exception) -> bool:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.scoring import probabilities
 from trainer.calibration import Predictions
+from trainer.label_numbers import number_intents
 
 __all__ = [
     "BINS",
@@ -60,9 +61,7 @@ def measure(
     """
     from sklearn.metrics import f1_score, roc_auc_score
 
-    in_scope = np.array([intent is not None for intent in intents], dtype=bool)
-    numbers = {label: number for number, label in enumerate(labels)}
-    truth = np.array([numbers[intent] for intent in intents if intent is not None], dtype=np.int64)
+    in_scope, truth = number_intents(intents, labels)
     logits = predictions.logits[in_scope]
     best = logits.argmax(axis=1)
     confidences = probabilities(logits, predictions.calibration).max(axis=1)

@@ -141,7 +141,9 @@ def load_encoder(
         encoder, found = AutoModel.from_pretrained(base.location, **options)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise BaseModelError(
-            f"transformers cannot load base model {base.name}: {str(error).splitlines()[0]}",
+            f"transformers cannot load base model {base.name}: {str(error).splitlines()[0]}; "
+            "see docs/training.md for the families that work, and save the model again "
+            "(model.save_pretrained) if it is one of them",
             name=base.name,
         ) from error
     finally:

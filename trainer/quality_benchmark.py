@@ -256,7 +256,8 @@ def _draw(whole: Path, folder: Path, *, shots: int, seed: int) -> Path:
         own = [row for row, intent in enumerate(dataset.train.intents) if intent == label]
         if len(own) < shots:
             raise SettingsError(
-                f"intent {label!r} has {len(own)} training utterances, the protocol needs {shots}",
+                f"intent {label!r} has {len(own)} training utterances, the protocol needs {shots}; "
+                "take a protocol with fewer, or add utterances",
                 intent=label,
             )
         rows += sorted(chance.sample(own, shots))

@@ -21,7 +21,6 @@ from trainer.measures import TRUE_POSITIVE_RATE
 __all__ = [
     "Interval",
     "Separation",
-    "auroc_interval",
     "difference_interval",
     "macro_f1_interval",
     "percentile_interval",
@@ -97,38 +96,6 @@ def macro_f1_interval(
     either = counts @ is_truth + counts @ is_best
     scores = np.divide(2 * found, either, out=np.full_like(found, np.nan), where=either > 0)
     return percentile_interval(np.nanmean(scores, axis=1))
-
-
-def auroc_interval(
-    in_scope: NDArray[np.float64], out_of_scope: NDArray[np.float64], *, resamples: int, seed: int
-) -> Interval:
-    """Bootstrap interval of the area under the ROC curve.
-
-    Both kinds are drawn on their own, so each resample has as many of each.
-
-    Args:
-        in_scope: scores, shape (in scope,), at least one.
-        out_of_scope: scores, shape (out of scope,), at least one.
-        resamples: how often to draw.
-        seed: of the draws.
-    """
-    values = np.unique(np.concatenate([in_scope, out_of_scope]))
-    own, other = (
-        np.bincount(np.searchsorted(values, scores), minlength=len(values)) / len(scores)
-        for scores in (in_scope, out_of_scope)
-    )
-    chance = np.random.default_rng(seed)
-    areas: list[NDArray[np.float64]] = []
-    left = resamples
-    while left:
-        rows = min(left, max(1, _CELLS_AT_ONCE // len(values)))
-        left -= rows
-        kept = chance.multinomial(len(in_scope), own, size=rows) / len(in_scope)
-        passed = chance.multinomial(len(out_of_scope), other, size=rows) / len(out_of_scope)
-        # Out-of-scope texts that lie below each value; of those at the same value, half.
-        below = np.cumsum(passed, axis=1) - passed / 2
-        areas.append((kept * below).sum(axis=1))
-    return percentile_interval(np.concatenate(areas))
 
 
 class Separation(NamedTuple):

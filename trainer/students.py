@@ -80,7 +80,8 @@ def _with_fewer_layers(encoder: Any, place: str, count: int, *, tier: str) -> An
     layers = getattr(parent, name)
     if count >= len(layers):
         raise TrainingError(
-            f"a {tier} student needs a teacher with more layers; this one has {len(layers)}",
+            f"a {tier} student needs a teacher with more layers; this one has {len(layers)}; "
+            "take a smaller tier",
             tier=tier,
         )
     setattr(parent, name, nn.ModuleList([layers[row] for row in _evenly(len(layers), count)]))

@@ -12,6 +12,7 @@ from edge_runtime.console import Progress, no_progress
 from edge_runtime.errors import SettingsError
 from trainer.config import CalibrationSettings, DataSettings, TrainSettings
 from trainer.dataset import build_dataset, read_dataset
+from trainer.devices import choose_device, native_precisions
 from trainer.evaluate import evaluate
 from trainer.held_out import require_test
 from trainer.measured_training import MeasuredTraining, TrainingOrder, measure_training
@@ -21,7 +22,7 @@ from trainer.timed_training import Look
 __all__ = ["PRECISIONS", "PrecisionResult", "TrainingBenchmark", "benchmark_training"]
 
 PRECISIONS: tuple[Literal["fp32", "bf16"], ...] = ("fp32", "bf16")
-"""What can be asked for; ``auto`` would not say what was measured."""
+"""What can be asked for."""
 
 
 class PrecisionResult(msgspec.Struct, frozen=True):
@@ -70,7 +71,7 @@ def benchmark_training(
     location: str,
     folder: Path,
     *,
-    precisions: tuple[str, ...],
+    precisions: tuple[str, ...] | None,
     seeds: int,
     target: float | None,
     data_settings: DataSettings,
@@ -86,7 +87,7 @@ def benchmark_training(
     Args:
         location: utterances, see ``build_dataset``.
         folder: where the dataset goes; the checkpoints are not kept.
-        precisions: some of ``PRECISIONS``.
+        precisions: some of ``PRECISIONS``; ``None`` takes those that the device need not emulate.
         seeds: how many, from 1 on.
         target: accuracy on validation, above 0 to 1, whose time is wanted.
         data_settings: how utterances are read and split.
@@ -101,6 +102,8 @@ def benchmark_training(
         MeasuringError: a training failed, or its process was ended.
         EdgeError: see ``build_dataset``.
     """
+    if precisions is None:
+        precisions = native_precisions(choose_device(train_settings.device))
     unknown = [one for one in precisions if one not in PRECISIONS]
     if unknown or not precisions:
         raise SettingsError(

@@ -134,11 +134,17 @@ class TrainingStateStore:
             optimizer_groups=state.optimizer["param_groups"],
         )
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / f"{_FILE}.partial"
-        save_file(tensors, partial, metadata={"document": canonical_json(document).decode()})
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(self.folder / _FILE)
+        try:
+            save_file(
+                tensors, self._begun, metadata={"document": canonical_json(document).decode()}
+            )
+            with self._begun.open("rb") as file:
+                os.fsync(file.fileno())
+            self._begun.replace(self.folder / _FILE)
+        except BaseException:
+            # Such as on a full disk: what was begun would only take more of it.
+            self._remove_begun()
+            raise
 
     def load(self, device: torch.device) -> TrainingState | None:
         """Return the stored state, ``None`` when there is none or it is another training's."""
@@ -174,10 +180,26 @@ class TrainingStateStore:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def remove_own(self) -> None:
-        """Forget the state of this training, which is done; one of another stays."""
+        """Forget the state of this training, which is done; one of another stays.
+
+        What a process had begun to store when it was killed goes as well.
+        """
         with contextlib.suppress(ResumeError):
-            if self.difference() == "":
+            difference = self.difference()
+            if difference == "":
                 self.remove()
+            elif difference is None:
+                self._remove_begun()
+
+    def _remove_begun(self) -> None:
+        self._begun.unlink(missing_ok=True)
+        # Whatever else lies there is not ours, or a whole state.
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+    @property
+    def _begun(self) -> Path:
+        return self.folder / f"{_FILE}.partial"
 
     def _document(self) -> _Document | None:
         from safetensors import SafetensorError, safe_open

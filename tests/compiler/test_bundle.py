@@ -59,6 +59,16 @@ def test_golden_samples_show_every_intent_and_their_confidence_in_every_variant(
         assert all(0 <= one <= 1 for one in sample.confidence.values())
 
 
+def test_a_text_out_of_scope_is_no_golden_sample(
+    tiny_line: Any, bundle_line: Any, line_bundle: Path
+) -> None:
+    # Every text that the variants answer alike, however unsure they are.
+    bundle_line(line_bundle, golden_samples=1000, golden_margin=0.0)
+    texts = {sample.text for sample in read_golden(open_bundle(line_bundle))}
+    assert len(texts) > 20
+    assert texts <= set(read_dataset(tiny_line.dataset).validation.in_scope().texts)
+
+
 def test_the_manifest_holds_what_was_measured(
     built_line_bundle: Path, built_compiled: Path
 ) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -59,3 +62,47 @@ def first_state() -> Any:
         average={},
         best={},
     )
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A client of an S3 on this machine, which cloudpathlib uses too; it has a bucket ``shelf``."""
+    # Heavy, and asked for by few.
+    import boto3
+    from cloudpathlib import S3Client
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    session = boto3.Session("testing", "testing", region_name="eu-west-1")
+    before = S3Client._default_client  # there is no other way to put it back
+    client = S3Client(
+        boto3_session=session,
+        endpoint_url=f"http://{host}:{port}",
+        local_cache_dir=tmp_path_factory.mktemp("cloudpathlib"),
+    )
+    client.set_as_default_client()
+    try:
+        client.client.create_bucket(
+            Bucket="shelf", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        yield client.client
+    finally:
+        S3Client._default_client = before
+        client.client.close()
+        # What it holds belongs to the process and not to the server.
+        reset = Request(f"http://{host}:{port}/moto-api/reset", method="POST")
+        urlopen(reset).close()
+        server.stop()
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file that is written may have more than 600 bytes, as if the disk were full then."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

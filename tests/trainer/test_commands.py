@@ -347,7 +347,7 @@ def test_people_are_told_the_energy_of_a_training(
         r"[\d.e-]+ Wh, [\d.e-]+ g CO2eq \((measured|estimated)\)", captured.out.splitlines()[1]
     )
     (warning,) = [line for line in captured.err.splitlines() if not line.startswith("  ")]
-    assert warning.startswith("warning: MLflow at http://127.0.0.1:9 does not take records (")
+    assert warning.startswith("warning: MLflow at http://127.0.0.1:9 does not answer (")
     assert warning.endswith("; going on without a record")
 
 

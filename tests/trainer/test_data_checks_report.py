@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cloudpathlib import S3Path
 
 from edge_runtime.errors import StorageError
+from tests.trainer.bucket import keys
 from trainer.config import CheckSettings, DataSettings, TrainSettings
 from trainer.data_checks.check import CheckResult, check_data
 from trainer.data_checks.report import write_report
+from trainer.errors import SourceNotFoundError
 
 SOURCE = """text,intent
 lamp on,light
@@ -124,3 +128,32 @@ def test_texts_of_the_source_cannot_become_part_of_the_page(
     for page in (tmp_path / "report").glob("*.html"):
         assert "<script" not in page.read_text()
     assert "&lt;script&gt;" in (tmp_path / "report" / "index.html").read_text()
+
+
+class TestBucket:
+    def test_a_report_replaces_the_one_before(
+        self, s3: Any, result: CheckResult, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_report(result, "s3://shelf/report")
+        before = keys(s3, "report/")
+        assert {"check.json", "index.html", "findings.csv"} < before
+        write_report(result, "s3://shelf/report")
+        assert keys(s3, "report/") == before
+
+        def break_off(*_: object) -> None:
+            raise ConnectionError("the line is dead")
+
+        monkeypatch.setattr(S3Path, "write_bytes", break_off)
+        with pytest.raises(SourceNotFoundError, match="the line is dead; check the address"):
+            write_report(result, "s3://shelf/report")
+        # What still stands of the one before does not pass for a whole report.
+        assert keys(s3, "report/") == before - {"check.json"}
+
+    @pytest.mark.parametrize("folder", ["s3://shelf/notes", "s3://shelf/notes/letter"])
+    def test_something_else_is_never_mixed_with(
+        self, s3: Any, result: CheckResult, folder: str
+    ) -> None:
+        s3.put_object(Bucket="shelf", Key="notes/letter", Body=b"dear")
+        with pytest.raises(StorageError, match="holds something else: it has no check.json"):
+            write_report(result, folder)
+        assert keys(s3, "notes/") == {"letter"}

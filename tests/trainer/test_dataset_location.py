@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from cloudpathlib import S3Client
 from invoke.context import Context
-from moto.server import ThreadedMotoServer
 
 from compiler.commands import compiling as compile_
 from compiler.commands.bundling import make
 from edge_runtime.artifact import produce_artifact
 from edge_runtime.errors import ArtifactError, StorageError
 from edge_runtime.storage import refuse_uri, write_atomically
+from tests.trainer.bucket import keys
 from trainer.commands.benchmarks import calibration, scores
 from trainer.config import CheckSettings, DataSettings
 from trainer.data_checks.expectations import validate
@@ -32,31 +29,6 @@ from trainer.utterances import open_source
 
 ROOT = Path(__file__).parents[2]
 ROWS = [f"{verb} the {thing},{verb}" for verb in ("open", "close") for thing in "abcdefgh"]
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A client of an S3 on this machine, which cloudpathlib uses too; it has a bucket ``shelf``."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    session = boto3.Session("testing", "testing", region_name="eu-west-1")
-    before = S3Client._default_client  # there is no other way to put it back
-    client = S3Client(
-        boto3_session=session,
-        endpoint_url=f"http://{host}:{port}",
-        local_cache_dir=tmp_path_factory.mktemp("cloudpathlib"),
-    )
-    client.set_as_default_client()
-    try:
-        client.client.create_bucket(
-            Bucket="shelf", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-        )
-        yield client.client
-    finally:
-        S3Client._default_client = before
-        client.client.close()
-        server.stop()
 
 
 @pytest.fixture
@@ -74,11 +46,6 @@ def build(data_settings: DataSettings, source: Path, tmp_path: Path) -> Callable
         )
 
     return run
-
-
-def keys(s3: Any, prefix: str) -> set[str]:
-    found = s3.list_objects_v2(Bucket="shelf", Prefix=prefix).get("Contents", [])
-    return {one["Key"].removeprefix(prefix) for one in found}
 
 
 def test_a_dataset_goes_to_a_bucket_and_comes_back(
@@ -152,17 +119,6 @@ def test_a_path_stays_a_path(build: Callable[..., Any], tmp_path: Path) -> None:
     folder = fetch_dataset(str(tmp_path / "dataset"), cache=tmp_path / "fetched")
     assert folder == tmp_path / "dataset"
     assert not (tmp_path / "built").exists()
-
-
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    """No file that is written may have more than 600 bytes, as if the disk were full then."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (600, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_disk_that_is_full_while_fetching_is_no_fault_of_the_bucket(

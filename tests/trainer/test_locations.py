@@ -34,7 +34,9 @@ def test_what_this_machines_disk_refuses_is_not_said_of_the_cloud() -> None:
 
 def test_what_cannot_be_read_names_the_place() -> None:
     with (
-        pytest.raises(SourceNotFoundError, match="^cannot open a.csv: Permission denied$"),
+        pytest.raises(
+            SourceNotFoundError, match="^cannot open a.csv: Permission denied; check the path"
+        ),
         translating_read_errors("a.csv"),
     ):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

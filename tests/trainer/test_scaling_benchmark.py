@@ -33,7 +33,7 @@ def test_trainings_are_measured_in_processes_of_their_own(
     for one in found.trainings:
         # No process that trains anything can do with less.
         assert one.cpu_seconds > 0
-        assert one.peak_memory_bytes > one.checkpoint_bytes > 4 * found.parameters // 2
+        assert one.peak_memory_bytes > one.checkpoint_bytes > 4 * found.parameters
     # Most of a process is torch itself: three times the texts are far from three times the memory.
     assert large.peak_memory_bytes < 2 * small.peak_memory_bytes
     assert not (tmp_path / "build").exists()

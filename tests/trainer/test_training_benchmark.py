@@ -6,11 +6,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import torch
 from invoke.context import Context
 
 from edge_runtime.errors import SettingsError
 from trainer.commands.benchmarks import training_speed
 from trainer.config import CalibrationSettings, DataSettings, TrainSettings
+from trainer.devices import native_precisions
 from trainer.errors import MeasuringError
 from trainer.training_benchmark import TrainingBenchmark, benchmark_training
 
@@ -27,7 +29,7 @@ def measure(
 
     def run(
         *,
-        precisions: tuple[str, ...] = ("fp32",),
+        precisions: tuple[str, ...] | None = ("fp32",),
         seeds: int = 1,
         target: float | None = None,
         **changed: object,
@@ -44,6 +46,12 @@ def measure(
         )
 
     return run
+
+
+@pytest.mark.slow
+def test_what_the_processor_would_emulate_is_measured_only_when_asked_for(measure) -> None:
+    found = measure(precisions=None, device="cpu", minimum_steps=0, epochs=1)
+    assert tuple(found.precisions) == native_precisions(torch.device("cpu"))
 
 
 @pytest.mark.slow

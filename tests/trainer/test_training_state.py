@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from trainer.errors import ResumeError
 from trainer.training_state import EpochRecord, TrainingState, TrainingStateStore
@@ -93,6 +94,34 @@ def test_a_file_that_was_half_written_changes_nothing(tmp_path: Path) -> None:
     found = store(tmp_path).load(CPU)
     assert found is not None
     assert found.epoch == 1
+
+
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.usefixtures("small_files")
+def test_a_full_disk_keeps_the_state_before_and_nothing_that_was_begun(
+    tmp_path: Path, stored: bool
+) -> None:
+    folder = tmp_path / "state"
+    if stored:
+        folder.mkdir()
+        (folder / "state.safetensors").write_bytes(b"the one before")
+    with pytest.raises((OSError, SafetensorError)):
+        store(tmp_path).save(state())
+    assert [path.name for path in tmp_path.rglob("*")] == (
+        ["state", "state.safetensors"] if stored else []
+    )
+
+
+def test_what_a_killed_process_had_begun_goes_with_a_training_that_is_done(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    (folder / "state.safetensors.partial").write_bytes(b"half")
+    (folder / "letter").write_bytes(b"dear")
+    store(tmp_path).remove_own()
+    assert [path.name for path in folder.iterdir()] == ["letter"]
+    (folder / "letter").unlink()
+    store(tmp_path).remove_own()
+    assert not folder.exists()
 
 
 def test_a_finished_training_leaves_nothing(tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def scores(
     help={
         "data": DATA_HELP,
         "test": "utterances for the test alone, in the same forms",
-        "precision": "fp32, bf16 or both, with a comma",
+        "precision": "fp32, bf16 or both, with a comma; auto: what the processor has",
         "target": "an accuracy on validation, such as 0.965, whose time is wanted",
         "seeds": "how many trainings in each precision",
         "folder": "where the dataset goes; the checkpoints are not kept",
@@ -177,7 +177,7 @@ def training_speed(
     _: Context,
     data: str,
     test: str | None = None,
-    precision: str = "fp32,bf16",
+    precision: str = "auto",
     seeds: int = 1,
     folder: str = str(BUILD / "bench" / "training"),
     output: str | None = None,
@@ -205,7 +205,11 @@ def training_speed(
         result = benchmark_training(
             data,
             Path(folder),
-            precisions=tuple(one.strip() for one in precision.split(",") if one.strip()),
+            precisions=(
+                None
+                if precision == "auto"
+                else tuple(one.strip() for one in precision.split(",") if one.strip())
+            ),
             seeds=seeds,
             target=target or None,
             data_settings=_load(DataSettings, "data"),

@@ -178,8 +178,8 @@ def _tell(artifact: Artifact, folder: str, cost: Cost | None, *, json: bool) -> 
         return
     state = "up to date" if artifact.skipped else "trained"
     print(f"{folder}: {state}: {result['intents']} intents, {result['utterances']} utterances")
-    if cost is not None:
-        print(cost.in_words())
+    if cost is not None and (words := cost.in_words()):
+        print(words)
 
 
 @task(

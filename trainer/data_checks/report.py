@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ import polars as pl
 from edge_runtime.storage import canonical_json, own_folder, replace_folder, write_atomically
 from trainer.data_checks.check import CheckResult, DataCheck
 from trainer.data_checks.table import PLACE
-from trainer.locations import resolve, translating_cloud_errors
+from trainer.locations import refuse_foreign, resolve, translating_cloud_errors
 
 __all__ = ["write_report"]
 
 _DOCUMENT = "check.json"
+_INDEX, _FINDINGS = "index.html", "findings.csv"
 _TEMPLATE = "page.html.j2"
 _SMALLEST = 20
 
@@ -40,28 +41,32 @@ def write_report(result: CheckResult, location: str) -> DataCheck:
         SourceNotFoundError: the bucket cannot be reached.
     """
     check = msgspec.structs.replace(result.check, report=location)
-    with _folder(location) as folder:
-        _rows(result).write_csv(folder / "findings.csv")
-        for suite, page in result.pages.items():
-            write_atomically(folder / f"expectations-{suite}.html", page.encode())
-        write_atomically(folder / "index.html", _page(check, list(result.pages)).encode())
+    pages = {f"expectations-{suite}.html": page for suite, page in result.pages.items()}
+    with _folder(location, others=[_INDEX, _FINDINGS, *pages]) as folder:
+        _rows(result).write_csv(folder / _FINDINGS)
+        for name, page in pages.items():
+            write_atomically(folder / name, page.encode())
+        write_atomically(folder / _INDEX, _page(check, list(result.pages)).encode())
         write_atomically(folder / _DOCUMENT, canonical_json(check))
     return check
 
 
 @contextlib.contextmanager
-def _folder(location: str) -> Iterator[Path]:
+def _folder(location: str, *, others: Collection[str]) -> Iterator[Path]:
     target = resolve(location)
     if isinstance(target, Path):
         with own_folder(target, closing=_DOCUMENT) as own, replace_folder(own) as partial:
             yield partial
         return
+    refuse_foreign(target, location, closing=_DOCUMENT, others=others)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "report"
         folder.mkdir()
         yield folder
         with translating_cloud_errors(location):
-            # The document comes last: where it stands, the rest is whole.
+            # The document comes last, and an older one goes first: where one stands, the rest
+            # is whole, and of the same check.
+            (target / _DOCUMENT).unlink(missing_ok=True)
             for file in sorted(folder.iterdir(), key=lambda file: file.name == _DOCUMENT):
                 (target / file.name).write_bytes(file.read_bytes())
 

@@ -25,7 +25,13 @@ from trainer.noise import NOISES, spoil
 from trainer.report.content import IntentRow, NoiseRow, Provenance, Report, RiskCoverage
 from trainer.report.curves import reliability, risk_coverage, roc
 from trainer.report.tables import confused_pairs, intent_rows, length_bins
-from trainer.resampling import Interval, auroc_interval, macro_f1_interval, share_interval
+from trainer.resampling import (
+    Interval,
+    macro_f1_interval,
+    percentile_interval,
+    resample_separation,
+    share_interval,
+)
 
 __all__ = ["gather_figures"]
 
@@ -128,8 +134,11 @@ def _intervals(
         "overall_accuracy": share_interval(right_answers(found, in_scope, truth), **draws),
     }
     if not in_scope.all():
-        kept, outside = found.scores[in_scope], found.scores[~in_scope]
-        intervals["oos_auroc"] = auroc_interval(kept, outside, **draws)
+        drawn = resample_separation(
+            found.scores[None, in_scope], found.scores[None, ~in_scope], **draws
+        )
+        intervals["oos_auroc"] = percentile_interval(drawn.aurocs[0])
+        intervals["oos_fpr95"] = percentile_interval(drawn.false_positive_rates[0])
         intervals["oos_recall"] = share_interval(rejected[~in_scope], **draws)
     return intervals
 

@@ -70,7 +70,8 @@ class CloudWatchMetrics:
         except (BotoCoreError, ClientError, ValueError) as error:
             raise TrackingError(
                 f"CloudWatch does not take metrics in namespace {self._namespace} "
-                f"({' '.join(str(error).split())})",
+                f"({' '.join(str(error).split())}); see to the credentials and the region, or "
+                "unset track.cloudwatch_namespace",
                 namespace=self._namespace,
             ) from error
         return len(data)

@@ -177,7 +177,8 @@ class MlflowTracker:
         # that is being recorded must not be lost for it.
         except Exception as error:
             raise TrackingError(
-                f"MLflow at {_without_password(self.uri)} does not take records ({_reason(error)})",
+                f"MLflow at {_without_password(self.uri)} does not answer ({_reason(error)}); see "
+                "to it, or let MLFLOW_TRACKING_URI name another place",
                 uri=_without_password(self.uri),
             ) from error
 

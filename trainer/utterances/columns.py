@@ -10,21 +10,12 @@ import msgspec
 from trainer.config import DataSettings
 from trainer.errors import SourceFormatError
 from trainer.utterances.source_file import SourceFile
-from trainer.utterances.utterance import SplitName, Utterance, intent_or_none
+from trainer.utterances.utterance import SPLIT_NAMES, SplitName, Utterance, intent_or_none
 
 __all__ = ["Columns", "find_columns", "make_utterance", "unread"]
 
 _TEXT_NAMES = ("text", "utterance", "sentence", "query")
 _INTENT_NAMES = ("intent", "label", "category", "class")
-_SPLITS: dict[str, SplitName] = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "dev": "validation",
-    "test": "test",
-}
 
 
 class Columns(msgspec.Struct, frozen=True):
@@ -92,7 +83,8 @@ def make_utterance(
     for kind, value in (("text", text), ("intent", intent)):
         if not isinstance(value, str):
             raise SourceFormatError(
-                f"{where}: the {kind} must be a string, not {_json_type(value)}",
+                f"{where}: the {kind} must be a string, not {_json_type(value)}; correct "
+                f"the {unit}",
                 source=file.name,
                 line=line,
             )
@@ -116,11 +108,11 @@ def _read_split(value: object, where: str) -> SplitName | None:
     if value is None or value == "":
         return None
     name = value.strip().casefold() if isinstance(value, str) else ""
-    if name not in _SPLITS:
+    if name not in SPLIT_NAMES:
         raise SourceFormatError(
             f"{where}: unknown split {_shorten(repr(value))}; write train, validation or test"
         )
-    return _SPLITS[name]
+    return SPLIT_NAMES[name]
 
 
 def _json_type(value: object) -> str:

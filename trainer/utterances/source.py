@@ -21,7 +21,7 @@ from trainer.utterances.jsonl import list_unread_jsonl, read_jsonl
 from trainer.utterances.parquet import list_unread_parquet, read_parquet
 from trainer.utterances.refusal import Refuse, raise_refusal
 from trainer.utterances.source_file import SourceFile
-from trainer.utterances.utterance import SplitName, Utterance
+from trainer.utterances.utterance import SPLIT_NAMES, SplitName, Utterance
 
 __all__ = [
     "Source",
@@ -46,14 +46,6 @@ _LISTERS: dict[_Reader, Callable[..., tuple[str, ...]]] = {
     read_csv: list_unread_csv,
     read_jsonl: list_unread_jsonl,
     read_parquet: list_unread_parquet,
-}
-_SPLIT_STEMS: dict[str, SplitName] = {
-    "train": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
 }
 
 
@@ -187,7 +179,7 @@ def _list_templates(folder: Any) -> Iterator[tuple[str, Any]]:
 def _list_splits(folder: Any, location: str) -> Iterator[tuple[SplitName, Any]]:
     taken: dict[SplitName, str] = {}
     for file in sorted(folder.iterdir(), key=lambda file: str(file.name)):
-        split = _SPLIT_STEMS.get(file.stem.lower())
+        split = SPLIT_NAMES.get(file.stem.lower())
         if split is None or file.suffix.lower() not in _READERS or not file.is_file():
             continue
         if split in taken:

@@ -6,9 +6,19 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["SplitName", "Utterance", "intent_or_none"]
+__all__ = ["SPLIT_NAMES", "SplitName", "Utterance", "intent_or_none"]
 
 SplitName = Literal["train", "validation", "test"]
+SPLIT_NAMES: dict[str, SplitName] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+"""What sources call a split, in columns and in names of files -> the split."""
 
 
 class Utterance(msgspec.Struct, frozen=True):

@@ -170,7 +170,7 @@ def test_looking_for_runs_makes_no_database(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "m.db").write_bytes(b"no database at all, but long enough to look at" * 100)
     tracker = MlflowTracker(f"sqlite:///{tmp_path}/m.db", experiment="e")
-    with pytest.raises(TrackingError, match="does not take records"):
+    with pytest.raises(TrackingError, match="does not answer"):
         tracker.begin("lamp", params={}, tags={})
 
 
