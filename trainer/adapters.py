@@ -15,8 +15,14 @@ __all__ = ["add_adapter", "is_first_factor", "merge_adapter"]
 def add_adapter(model: IntentModel, settings: TrainSettings) -> Any:
     """Put LoRA layers on every linear layer of the encoder and freeze the rest of it.
 
-    Source: Hu et al. 2021, "LoRA" (arXiv 2106.09685). Returns the peft model that wraps
-    ``model.encoder`` in place.
+    Source: Hu et al. 2021, "LoRA" (arXiv 2106.09685).
+
+    Args:
+        model: whose encoder is wrapped in place.
+        settings: rank, scale and dropout of the adapter.
+
+    Returns:
+        The peft model that ``model.encoder`` is then.
     """
     import peft
 

@@ -87,6 +87,14 @@ def save_model(
     """Write everything of a merged model but the adapter.
 
     The weights are the encoder's; the head is a file of its own, as in a bundle.
+
+    Args:
+        model: the ``IntentModel``, without an adapter.
+        folder: where the files go; there is one.
+        head: the classifier on embeddings, of shape (labels, hidden).
+        labels: names in the order of the head's rows.
+        text: how texts become tokens.
+        base: whose tokenizer is copied.
     """
     from safetensors.torch import save_file
 
@@ -114,7 +122,13 @@ def save_model(
 
 
 def save_adapter(adapted: Any, folder: Path, *, base: BaseModel) -> None:
-    """Write the LoRA adapter alone, in peft's form, with no path of this machine in it."""
+    """Write the LoRA adapter alone, in peft's form, with no path of this machine in it.
+
+    Args:
+        adapted: what ``add_adapter`` returned.
+        folder: of the checkpoint; the adapter goes into ``adapter`` in it.
+        base: whose name the adapter tells in place of a path.
+    """
     adapted.peft_config["default"].base_model_name_or_path = base.name
     # Without a look at the embedding layers: LoRA leaves them alone, and peft would ask the hub.
     adapted.save_pretrained(

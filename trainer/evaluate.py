@@ -76,6 +76,7 @@ def evaluate(
     Raises:
         ArtifactError: the checkpoint or the dataset is missing or damaged, or the checkpoint
             was trained without some of the dataset's intents.
+        StorageError: the disk is full, or ``folder`` cannot be written or holds something else.
     """
     checkpoint = read_checkpoint(checkpoint_folder)
     dataset = read_dataset(dataset_folder)

@@ -69,6 +69,7 @@ def train(
         ResumeError: there is the state of an unfinished training with other settings or data, or
             one that cannot be read.
         SettingsError: more tokens are asked for than the base model reads.
+        StorageError: the disk is full, or ``folder`` cannot be written or holds something else.
         TrainingError: the loss is not finite, the GPU's memory is too small, there is no GPU
             where one is asked for, or another process of the training is gone.
     """
