@@ -16,7 +16,7 @@ Settings = Mapping[str, Mapping[str, Any]]
 """Section -> setting -> value."""
 # Settings that the command in the record chooses, by its task.
 _CHOSEN = {
-    "bench.quality": {"compile": {"variants", "required"}},
+    "bench.quality": {"compile": {"variants", "required"}, "distillation": {"tier"}},
     "bench.scaling": {"train": {"epochs", "seed"}},
 }
 

@@ -109,7 +109,9 @@ def test_how_to_repeat_it_stands_below(render, folder: Path) -> None:
 def test_settings_that_are_no_default_any_more_are_told(render, folder: Path) -> None:
     record(folder, "full", {"train": {"epochs": 6, "contrast": 0.3}})
     assert "defaults" not in render(folder)
-    record(folder, "full", {"compile": {"variants": ["int8"]}})
+    # Variants and students are what the command asked for.
+    chosen = {"compile": {"variants": ["int8"]}, "distillation": {"tier": "static"}}
+    record(folder, "full", chosen)
     assert "defaults" not in render(folder)
     record(folder, "full", {"train": {"epochs": 4, "agreement": 1.0, "seed": None}})
     assert (
