@@ -28,6 +28,8 @@ __all__ = ["train"]
 KIND = "checkpoint"
 SAVE_EVERY_S = 30.0
 REVISION = 6
+# Of students on its own: what changes them alone leaves their teachers up to date.
+_STUDENT_REVISION = 7
 
 
 def train(
@@ -85,6 +87,7 @@ def train(
     own_settings = msgspec.structs.asdict(settings) | {"base_model": base.name}
     if teaching is not None:
         own_settings["distillation"] = msgspec.structs.asdict(teaching.settings)
+    revision = REVISION if teaching is None else _STUDENT_REVISION
     work = Work(dataset, base, settings, teaching, progress)
     # Alone, nothing heavy is loaded before it is known that there is something to do.
     launched = _join(settings) if is_launched() else None
@@ -95,7 +98,7 @@ def train(
     def open_store(processes: int) -> TrainingStateStore:
         from trainer.training_state import TrainingStateStore
 
-        inputs = {"settings": own_settings, "processes": processes, "revision": REVISION}
+        inputs = {"settings": own_settings, "processes": processes, "revision": revision}
         return TrainingStateStore(_state_folder(folder), inputs={**inputs, **parents})
 
     def make(partial: Path) -> dict[str, Any]:
@@ -125,7 +128,7 @@ def train(
                     partial,
                     folder,
                     kind=KIND,
-                    revision=REVISION,
+                    revision=revision,
                     settings=own_settings,
                     parents=parents,
                     result=outcome.result,
@@ -138,7 +141,7 @@ def train(
         return outcome.result
 
     artifact = produce_artifact(
-        folder, kind=KIND, revision=REVISION, settings=own_settings, parents=parents, make=make
+        folder, kind=KIND, revision=revision, settings=own_settings, parents=parents, make=make
     )
     if not artifact.skipped:
         remove_last_good(folder, kind=KIND)
