@@ -10,6 +10,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,18 @@ def tasks() -> Any:
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module.namespace
+
+
+def test_every_section_of_the_settings_is_on_their_page() -> None:
+    sources = [
+        path
+        for folder in ("trainer", "compiler", "greengrass-components")
+        for path in (ROOT / folder).rglob("defaults.toml")
+    ]
+    assert len(sources) == 3
+    sections = {name for path in sources for name in tomllib.loads(path.read_text("utf-8"))}
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^## \[(\w+)\]$", page, re.MULTILINE)) == sections
 
 
 def test_there_are_pages() -> None:
