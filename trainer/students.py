@@ -44,7 +44,7 @@ def make_student(
 
     Fewer layers: the first and others at even distances, without the last (Sanh et al. 2019,
     arXiv 1910.01108, for taking a teacher's layers; Sajjad et al. 2020, arXiv 2004.03844, for
-    leaving the upper ones). A static student has one vector for each token
+    leaving out upper ones). A static student has one vector for each token
     of the vocabulary: the teacher's embedding of that token alone, on its first principal
     components (as in model2vec, Minish 2024). It is a BERT with no layers, so everything that
     reads a checkpoint reads it too.
@@ -85,14 +85,14 @@ def _with_fewer_layers(encoder: Any, place: str, count: int, *, tier: str) -> An
             "take a smaller tier",
             tier=tier,
         )
-    setattr(parent, name, nn.ModuleList([layers[row] for row in _kept(len(layers), count)]))
+    setattr(parent, name, nn.ModuleList([layers[row] for row in _kept_layers(len(layers), count)]))
     student.config.num_hidden_layers = count
     return student
 
 
-def _kept(of: int, count: int) -> list[int]:
+def _kept_layers(of: int, count: int) -> list[int]:
     # The last would be one more at the same distance. It reads what all layers below it made, and
-    # a student has not these: where it was kept, students were worse.
+    # a student has not these: a student of two layers was worse with it.
     return [round(row * (of - 1) / count) for row in range(count)]
 
 

@@ -28,7 +28,8 @@ __all__ = ["train"]
 KIND = "checkpoint"
 SAVE_EVERY_S = 30.0
 REVISION = 6
-# Of students on its own: what changes them alone leaves their teachers up to date.
+# Of students alone, so that what changes only them leaves their teachers up to date. What changes
+# every training raises both.
 _STUDENT_REVISION = 7
 
 
