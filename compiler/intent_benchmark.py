@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +23,10 @@ from edge_runtime.classifier import IntentClassifier
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.errors import SettingsError
 from edge_runtime.session import choose_variant
+from edge_runtime.storage import write_atomically
 from trainer.calibration import predict
 from trainer.dataset import Dataset, Split, build_dataset, read_dataset, write_dataset
+from trainer.errors import MeasuringError
 from trainer.held_out import require_test
 from trainer.quality_benchmark import Spread, spread_of
 
@@ -72,6 +76,8 @@ class AdditionResult(msgspec.Struct, frozen=True):
     """Share of an added intent's own utterances that are called out of scope."""
     seconds: Spread
     """Wall time of each addition."""
+    command_seconds: Spread
+    """Wall time of the task for each, from its start as a process to its end."""
     intents: tuple[str, ...]
     """Added one at a time, in this order."""
     refused: tuple[str, ...]
@@ -97,6 +103,7 @@ def benchmark_addition(
     seed: int,
     settings: LineSettings,
     of_intent: IntentSettings,
+    command: Sequence[str],
     progress: Progress = no_progress,
 ) -> AdditionResult:
     """Train without some intents, then add each of them to the bundle, one at a time.
@@ -111,9 +118,11 @@ def benchmark_addition(
         seed: of which intents and which utterances.
         settings: of every stage.
         of_intent: how each is added.
+        command: what starts the task ``intent.add``, such as ``python -m invoke intent.add``.
         progress: told each step.
 
     Raises:
+        MeasuringError: the command failed.
         SettingsError: there are too few intents, or utterances of one for training or the test.
         EdgeError: see the stages.
     """
@@ -135,7 +144,7 @@ def benchmark_addition(
     before = _judge(bundle, embedded, rest)
     after: list[Answered] = []
     own: list[Answered] = []
-    seconds, refused, warned = [], [], []
+    seconds, of_command, refused, warned = [], [], [], []
     for number, intent in enumerate(added, start=1):
         start = time.monotonic()
         try:
@@ -151,6 +160,16 @@ def benchmark_addition(
             refused.append(intent)
             continue
         seconds.append(time.monotonic() - start)
+        of_command.append(
+            _time_command(
+                command,
+                folder,
+                intent=intent,
+                examples=given[intent],
+                bundle=bundle,
+                taken=of_intent.taken,
+            )
+        )
         if addition.warning:
             warned.append(intent)
         after.append(_judge(folder / "added", embedded, rest))
@@ -171,6 +190,7 @@ def benchmark_addition(
         found_best=spread_of([one.accuracy for one in own] + nothing),
         found_rejected=spread_of([one.rejected for one in own]),
         seconds=spread_of(seconds),
+        command_seconds=spread_of(of_command),
         intents=tuple(added),
         refused=tuple(refused),
         warned=tuple(warned),
@@ -237,6 +257,32 @@ def _make_bundle(
     )
     line = build_line(dataset, folder, name=_NAME, settings=settings, progress=progress)
     return line.bundled.bundle.path
+
+
+def _time_command(
+    command: Sequence[str],
+    folder: Path,
+    *,
+    intent: str,
+    examples: Sequence[str],
+    bundle: Path,
+    taken: float,
+) -> float:
+    file = folder / "examples.txt"
+    write_atomically(file, "".join(f"{example}\n" for example in examples).encode())
+    flags = {"name": intent, "examples": file, "bundle": bundle, "taken": taken}
+    flags["folder"] = folder / "added"
+    words = [*command, *(f"--{name}={value}" for name, value in flags.items())]
+    start = time.monotonic()
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - start
+    if ended.returncode:
+        raise MeasuringError(
+            f"adding {intent!r} by the task ended with exit code {ended.returncode}: "
+            f"{(ended.stderr.strip().splitlines() or ['nothing was said'])[-1]}",
+            exit_code=ended.returncode,
+        )
+    return seconds
 
 
 def _embed(bundle: Path, split: Split) -> _Embedded:

@@ -29,7 +29,13 @@ def _data(records: Records) -> str:
         [
             [
                 f"{one['rows']:,}",
-                _mebibytes(one["bytes"]),
+                ", ".join(
+                    [
+                        _mebibytes(one["bytes"]),
+                        *([] if one["splits"] else ["splits to be drawn"]),
+                        *(["accents in most texts"] if one["accents"] else []),
+                    ]
+                ),
                 f"{one['seconds']:.1f} s",
                 f"{one['cpu_seconds']:.1f} s",
                 _mebibytes(one["peak_memory_bytes"]),
@@ -46,7 +52,7 @@ def _intent(records: Records) -> str:
         [
             *("model", "data set", "intents added", "examples of each", "others before"),
             *("others' fall, mean", "largest", "with the threshold", "new intent answered"),
-            *("by the best intent", "an addition", "refused"),
+            *("by the best intent", "an addition", "the task of one", "refused"),
             "record",
         ],
         [
@@ -62,6 +68,7 @@ def _intent(records: Records) -> str:
                 _spread(one["found"]),
                 _spread(one["found_best"]),
                 f"{one['seconds']['median']:.2f} s",
+                f"{one['command_seconds']['median']:.2f} s",
                 str(len(one["refused"])),
                 _link(name),
             ]
@@ -165,6 +172,7 @@ def _training(records: Records) -> str:
     for name, result in _results(records):
         for precision, one in result["precisions"].items():
             target, validation = one["seconds_to_target"], one["validation_accuracy"]
+            best = one["seconds_to_best"]
             wanted = "" if result["target"] is None else f" ({percent(result['target'], 1)})"
             rows.append(
                 [
@@ -174,6 +182,7 @@ def _training(records: Records) -> str:
                     precision,
                     f"{one['seconds']['mean']:.0f} s",
                     "" if target is None else f"{target['mean']:.0f} s{wanted}",
+                    "" if best is None else f"{best['mean']:.0f} s",
                     f"{one['utterances_per_second']['mean']:.0f}",
                     f"{_mebibytes(one['peak_memory_bytes']['mean'])} of the {result['memory_of']}",
                     "" if validation is None else percent(validation["mean"]),
@@ -184,7 +193,14 @@ def _training(records: Records) -> str:
     return table(
         [
             *("model", "data set", "device", "precision", "whole training", "until validation"),
-            *("utterances a second", "peak memory", "validation", "test", "record"),
+            *(
+                "until the kept weights",
+                "utterances a second",
+                "peak memory",
+                "validation",
+                "test",
+                "record",
+            ),
         ],
         rows,
     )

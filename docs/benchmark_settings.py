@@ -19,6 +19,9 @@ _CHOSEN = {
     "bench.quality": {"compile": {"variants", "required"}, "distillation": {"tier"}},
     "bench.scaling": {"train": {"epochs", "seed"}},
 }
+# Settings of a student that those of other tiers alone read.
+_OF_STATIC = {"static_learning_rate", "static_width"}
+_OF_LAYERS = {"learning_rate"}
 
 
 def default_settings() -> Settings:
@@ -37,11 +40,14 @@ def other_settings(record: BenchmarkRecord, defaults: Settings) -> list[str]:
         defaults: see ``default_settings``.
     """
     settings: Settings = record.result.get("settings", {})
-    chosen = _CHOSEN.get(record.task, {})
+    left_out = dict(_CHOSEN.get(record.task, {}))
+    if tier := settings.get("distillation", {}).get("tier"):
+        unread = _OF_LAYERS if tier == "static" else _OF_STATIC
+        left_out["distillation"] = left_out.get("distillation", set()) | unread
     told = []
     for section, values in sorted(settings.items()):
         now = defaults.get(section, {})
-        for name in sorted({*values, *now} - chosen.get(section, set())):
+        for name in sorted({*values, *now} - left_out.get(section, set())):
             before, after = values.get(name), now.get(name)
             if before != after:
                 was = f"{before}" if name in values else "not yet a setting"

@@ -33,7 +33,10 @@ are not today's. Quality is the mean of the seeds on the official test, +/- the 
 of the sample; few-shot protocols show the median of the draws as well. Nothing was chosen by a
 test. Published figures stand below ours in each table; "not noted" means that the place where one
 was read was not written down. What the measures are: [training.md](training.md#evaluation).
+`python docs/measure.py NAME` makes the record of that name anew; of the paths in its command the
+last name alone is shown.
 """
+NO_GPU = "\nNo record here is of a GPU: none was to hand.\n"
 QUALITY = "bench.quality"
 
 
@@ -74,7 +77,9 @@ def benchmarks_page(folder: Path, *, defaults: Settings) -> str:
                 path=path,
             )
     published = msgspec.toml.decode((folder / "published.toml").read_bytes(), type=_Published)
-    parts = [HEADER, *_quality(_of_task(QUALITY, records), published.figure, defaults)]
+    has_gpu = any(one.machine.gpu for one in records.values())
+    header = HEADER if has_gpu else HEADER + NO_GPU
+    parts = [header, *_quality(_of_task(QUALITY, records), published.figure, defaults)]
     for task, (heading, render) in SECTIONS.items():
         if own := _of_task(task, records):
             parts.append(f"## {heading}\n\n{render(own)}")
@@ -142,6 +147,7 @@ def _table(own: dict[str, BenchmarkRecord], others: list[PublishedFigure]) -> st
 def _origin(name: str, record: BenchmarkRecord, defaults: Settings) -> str:
     machine, result = record.machine, record.result
     commit = (record.commit or "no checkout")[:12] + (", with changes" if record.dirty else "")
+    commit += f", code `{record.code_sha256[:12]}`" if record.code_sha256 else ""
     gpu = f", {machine.gpu}" if machine.gpu else ""
     versions = ", ".join(f"{library} {number}" for library, number in record.versions.items())
     seeds = f"; seeds {', '.join(map(str, result['seeds']))}" if "seeds" in result else ""

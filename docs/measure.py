@@ -38,6 +38,8 @@ class PlannedMeasurement(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """Such as ``bench.quality``."""
     flags: dict[str, str | int | float]
     """Of the task; ``data`` and ``test`` are below the folder of the data sets."""
+    switches: tuple[str, ...] = ()
+    """Flags of the task that have no value."""
 
 
 class _Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,7 +82,7 @@ def command_for(planned: PlannedMeasurement, *, data: Path | None, output: Path)
                 f"{planned.name} is measured on a public data set; let EDGEWISE_DATA name the "
                 "folder that holds them"
             )
-    return [*words, f"--output={output}"]
+    return [*words, *(f"--{name}" for name in planned.switches), f"--output={output}"]
 
 
 def main(arguments: list[str]) -> int:

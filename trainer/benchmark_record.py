@@ -62,6 +62,9 @@ class BenchmarkRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether files of the packages that were measured differed from it."""
     result: dict[str, Any]
     """What the task prints with ``--json``."""
+    code_sha256: str | None = None
+    """Digest of those packages' files, see ``CodeVersion``: a commit may get another name later.
+    ``None`` in records from before it was kept."""
 
     @property
     def task(self) -> str:
@@ -133,6 +136,7 @@ def write_record(
         commit=code.commit,
         dirty=code.dirty,
         result=msgspec.json.decode(msgspec.json.encode(result)),
+        code_sha256=code.sha256,
     )
     write_atomically(path, canonical_json(record))
     return record

@@ -75,8 +75,8 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
     """Seed of an adapter's first weights, of dropout and of the order of batches."""
     method: Literal["full", "lora", "qlora"]
-    """What is trained besides the head: all of the encoder, or LoRA matrices beside it; with
-    ``qlora`` its frozen weights are held in four bits."""
+    """What is trained besides the head: all of the encoder but its word vectors, or LoRA matrices
+    beside it; with ``qlora`` its frozen weights are held in four bits."""
     precision: Literal["auto", "fp32", "bf16"]
     """Numbers of the matrix products; ``auto`` takes bf16 where the processor has it."""
     epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)]

@@ -25,6 +25,10 @@ class DataBenchmark(msgspec.Struct, frozen=True):
 
     rows: int
     """Rows of the file."""
+    splits: bool
+    """Whether the file says which split each row belongs to."""
+    accents: bool
+    """Whether its words have letters beyond ASCII."""
     bytes: int
     """Size of the file."""
     seconds: float
@@ -44,6 +48,8 @@ def benchmark_data_check(
     *,
     rows: int,
     seed: int,
+    splits: bool,
+    accents: bool,
     data_settings: DataSettings,
     train_settings: TrainSettings,
     check_settings: CheckSettings,
@@ -55,6 +61,8 @@ def benchmark_data_check(
         folder: where the file and the report go.
         rows: of the file, at least 1.
         seed: of the file.
+        splits: see ``write_synthetic_utterances``.
+        accents: likewise.
         data_settings: how the file is read.
         train_settings: whose base model's tokens are counted.
         check_settings: what is looked for.
@@ -67,8 +75,9 @@ def benchmark_data_check(
     """
     if rows < 1:
         raise SettingsError(f"--rows is {rows}; at least one is needed")
-    file = folder / f"synthetic-{rows}-{seed}.csv"
-    content = write_synthetic_utterances(rows, seed=seed)
+    kind = f"{'' if splits else '-no-splits'}{'-accents' if accents else ''}"
+    file = folder / f"synthetic-{rows}-{seed}{kind}.csv"
+    content = write_synthetic_utterances(rows, seed=seed, splits=splits, accents=accents)
     write_atomically(file, content)
     size = len(content)
     del content
@@ -78,6 +87,8 @@ def benchmark_data_check(
     progress("benchmark", 2, 2, f"checked in {measured.seconds:.0f} s")
     return DataBenchmark(
         rows=rows,
+        splits=splits,
+        accents=accents,
         bytes=size,
         seconds=round(measured.seconds, 1),
         cpu_seconds=round(measured.cpu_seconds, 1),

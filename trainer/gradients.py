@@ -83,6 +83,7 @@ class BatchGradient:
         # that goes on, or a batch that is tried again, draws the same.
         torch.manual_seed((self._seed * 1_000_003 + step) * 1024 + self._processes.index)
         loss, failed = torch.zeros((), dtype=torch.float64), False
+        share: Tensor | None = None
         middle = (len(own) + 1) // 2 if self.parts == 2 else len(own)
         try:
             for part in (own[:middle], own[middle:]):
@@ -92,8 +93,10 @@ class BatchGradient:
                     loss += share.detach().double().cpu()
         except torch.OutOfMemoryError:
             failed = True
+        # A graph of which the backward pass failed still holds what its forward pass kept.
+        del share
         if failed and torch.cuda.is_available():
-            # After the exception, which holds the graph of the failed part, is gone.
+            # After the exception, which holds the graph of the failed part too, is gone.
             torch.cuda.empty_cache()
         return torch.stack([loss, torch.tensor(float(failed), dtype=torch.float64)])
 

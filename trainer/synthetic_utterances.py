@@ -12,6 +12,7 @@ _INTENTS = 150
 _WORDS_OF_AN_INTENT = 24
 _FIRST = [*"bdfgklmnprstvw", "ch", "sh", "st", "tr", "pl"]
 _VOWELS = [*"aeiou", "ai", "ee"]
+_ACCENTED = [*"àéíõü", "aî", "eé"]
 _LAST = [*"nrstlm", "ck", "nd"]
 _CARRIERS = (
     "please {}",
@@ -30,8 +31,10 @@ _SPLITS = ("train",) * 16 + ("validation",) * 2 + ("test",) * 2
 _OTHER_LANGUAGE = "bitte schalte das licht in der küche wieder ein nummer {}"
 
 
-def write_synthetic_utterances(rows: int, *, seed: int) -> bytes:
-    """A CSV with ``text``, ``intent`` and ``split``: the same bytes for the same arguments.
+def write_synthetic_utterances(
+    rows: int, *, seed: int, splits: bool = True, accents: bool = False
+) -> bytes:
+    """A CSV with ``text`` and ``intent``: the same bytes for the same arguments.
 
     Of 1000 rows about 20 repeat an earlier one, 10 repeat it with one letter changed, 10 with
     another order of words, 10 carry a wrong label, 1 is in German, 1 is mojibake, 1 holds an
@@ -40,16 +43,20 @@ def write_synthetic_utterances(rows: int, *, seed: int) -> bytes:
     Args:
         rows: at least 1.
         seed: of everything that is drawn.
+        splits: whether a column ``split`` follows; else whoever reads the file draws its splits.
+        accents: whether the words of intents have accents, as in most languages but English.
     """
     chance = random.Random(seed)  # noqa: S311 - not for secrets
+    vowels = _ACCENTED if accents else _VOWELS
     words = [
-        "".join(chance.choice(_FIRST) + chance.choice(_VOWELS) for _ in range(chance.randint(1, 2)))
+        "".join(chance.choice(_FIRST) + chance.choice(vowels) for _ in range(chance.randint(1, 2)))
         + chance.choice(_LAST)
         for _ in range(_INTENTS * _WORDS_OF_AN_INTENT)
     ]
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(("text", "intent", "split"))
+    columns = 3 if splits else 2
+    writer.writerow(("text", "intent", "split")[:columns])
     past: list[tuple[str, str]] = []
     for _ in range(rows):
         draw = chance.random()
@@ -74,7 +81,7 @@ def write_synthetic_utterances(rows: int, *, seed: int) -> bytes:
                 text = _dirty(chance, text, draw)
             if len(past) < 10_000:
                 past.append((text, intent))
-        writer.writerow((text, intent, chance.choice(_SPLITS)))
+        writer.writerow((text, intent, chance.choice(_SPLITS))[:columns])
     return file.getvalue().encode()
 
 

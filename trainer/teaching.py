@@ -158,11 +158,16 @@ class Teaching(NamedTuple):
                 parents={"checkpoint": self.checkpoint.artifact.digest, **inputs},
                 make=make,
             )
-        processes.hear()
-        logits, *others = (
-            torch.from_numpy(np.load(kept / _file_of(number), allow_pickle=False)).float()
-            for number in range(len(forms) + 1)
+        # Told and not read by each: other machines have no such folder.
+        answers = processes.hear(
+            [
+                np.load(kept / _file_of(number), allow_pickle=False)
+                for number in range(len(forms) + 1)
+            ]
+            if processes.is_main
+            else None
         )
+        logits, *others = (torch.from_numpy(one).float() for one in answers)
         return Lesson(
             logits=logits,
             weight=self.settings.teacher_weight,

@@ -96,16 +96,24 @@ def train(
         return _follow(work, launched)
     begun = False
 
-    def open_store(processes: int) -> TrainingStateStore:
+    def open_store(processes: Processes) -> TrainingStateStore:
+        from trainer.devices import choose_precision
         from trainer.training_state import TrainingStateStore
 
-        inputs = {"settings": own_settings, "processes": processes, "revision": revision}
+        inputs = {
+            "settings": own_settings,
+            "processes": processes.count,
+            "revision": revision,
+            # What "auto" stands for here: on another machine it may be something else.
+            "device": processes.device.type,
+            "precision": choose_precision(settings.precision, processes.device),
+        }
         return TrainingStateStore(_state_folder(folder), inputs={**inputs, **parents})
 
     def make(partial: Path) -> dict[str, Any]:
         nonlocal begun
         processes = launched or _join(settings)
-        store = open_store(processes.count)
+        store = open_store(processes)
         try:
             resumed = _choose_start(store, anew=anew)
         except ResumeError as error:
@@ -148,7 +156,7 @@ def train(
         remove_last_good(folder, kind=KIND)
     if _state_folder(folder).exists():
         # Only now: until the checkpoint stood in its place, the state was all there was.
-        open_store(1 if launched is None else launched.count).remove_own()
+        open_store(launched or _join(settings)).remove_own()
     if launched is not None:
         if not begun:
             launched.hear(False)

@@ -72,8 +72,8 @@ class CheckedUtterances(msgspec.Struct, frozen=True):
 def check_utterances(utterances: Iterable[Utterance], settings: DataSettings) -> CheckedUtterances:
     """Normalise texts and labels, drop duplicates and refuse what cannot be learnt from.
 
-    Two texts are the same when they are equal after normalisation in lower case. An
-    utterance without a split counts as one for training.
+    Two texts are the same when they are equal after normalisation in lower case; a duplicate
+    is equal to the letter. An utterance without a split counts as one for training.
 
     Raises:
         UtterancesInvalidError: a text or a label is empty or too long or holds control

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from invoke.context import Context
@@ -16,7 +17,7 @@ from compiler.config import (
 from edge_runtime.console import print_json, reporting_errors, showing_progress
 from edge_runtime.settings import load_settings
 from trainer.commands.benchmark_output import OUTPUT_HELP, plan_record
-from trainer.commands.locations import DATA_HELP
+from trainer.commands.locations import DATA_HELP, PROJECT
 
 __all__ = ["added_intent", "quality"]
 
@@ -166,6 +167,7 @@ def added_intent(
                 project_folder=Path.cwd(),
                 flags={"taken": taken},
             ),
+            command=[sys.executable, "-m", "invoke", f"--search-root={PROJECT}", "intent.add"],
             progress=progress,
         )
         record.write(result, packages=(_PACKAGE,))
@@ -181,6 +183,7 @@ def added_intent(
     )
     print(
         f"a new intent answers {result.found.mean:.2%} of its own, {result.found_best.mean:.2%} by "
-        f"the best intent; {result.seconds.median:.2f} s an addition; {len(result.refused)} of "
+        f"the best intent; {result.seconds.median:.2f} s an addition, "
+        f"{result.command_seconds.median:.2f} s by a task of its own; {len(result.refused)} of "
         f"{len(result.intents)} refused, {len(result.warned)} with a warning"
     )

@@ -9,10 +9,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from compiler.bundle import BundleResult
 from compiler.errors import IntentAdditionError, NotRecognisedError
 from compiler.intent_addition import IntentAddition, add_intent
+from compiler.intent_row import Others, Row, fit_row
 from edge_runtime.bundle import open_bundle, read_bundle_head, read_golden
 from edge_runtime.classifier import IntentClassifier
 from edge_runtime.cpu import capabilities
@@ -149,6 +151,24 @@ def test_few_recognised_examples_give_a_warning(tiny_bundle: Path, tmp_path: Pat
 def test_a_single_example_has_no_others_to_be_tried_on(tiny_bundle: Path, tmp_path: Path) -> None:
     result = added(tiny_bundle, tmp_path / "new", examples=["rain off"])
     assert (result.recognised, result.recognised_unseen) == (1, None)
+
+
+def test_many_examples_are_left_out_by_twentieths(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = []
+
+    def fit(others: Others, embeddings: NDArray[np.float32], *, taken: float) -> Row:
+        known.append(len(embeddings))
+        return fit_row(others, embeddings, taken=taken)
+
+    monkeypatch.setattr("compiler.intent_addition.fit_row", fit)
+    # The same direction each time, so that each is recognised by any of the others.
+    examples = [" ".join(["rain off"] * (number + 1)) for number in range(22)]
+    result = added(tiny_bundle, tmp_path / "new", examples=examples)
+    assert (result.recognised, result.recognised_unseen) == (22, 22)
+    # With all of them, and twenty times without one or two.
+    assert known == [22, *[20] * 2, *[21] * 18]
 
 
 def test_the_bundle_says_where_the_intent_comes_from(tiny_bundle: Path, tmp_path: Path) -> None:

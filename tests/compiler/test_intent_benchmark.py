@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 from compiler.config import DEFAULTS as COMPILER_DEFAULTS
 from compiler.config import BundleSettings, CompileSettings, IntentSettings, LineSettings
 from compiler.intent_benchmark import benchmark_addition
+from edge_runtime.bundle import open_bundle
 from edge_runtime.errors import SettingsError
 from edge_runtime.settings import load_settings
 from trainer.config import DEFAULTS, CalibrationSettings, DataSettings, TrainSettings
@@ -17,6 +19,8 @@ from trainer.dataset import read_dataset
 
 # An encoder that was never pretrained scatters new intents among the others.
 TAKEN = IntentSettings(taken=0.4)
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "invoke", f"--search-root={ROOT}", "intent.add"]
 
 
 @pytest.fixture
@@ -56,6 +60,7 @@ def test_when_none_can_be_added_it_says_so(
             seed=1,
             settings=settings,
             of_intent=IntentSettings(taken=0.001),
+            command=COMMAND,
         )
     assert (tmp_path / "bundle").is_dir()
 
@@ -85,6 +90,7 @@ def test_too_few_of_anything_is_refused_before_training(
             seed=1,
             settings=settings,
             of_intent=TAKEN,
+            command=COMMAND,
         )
     assert not (tmp_path / "checkpoint").exists()
 
@@ -103,6 +109,7 @@ def test_a_dataset_without_a_test_is_refused_before_training(
             seed=1,
             settings=settings,
             of_intent=TAKEN,
+            command=COMMAND,
         )
     assert not (tmp_path / "checkpoint").exists()
 
@@ -120,6 +127,7 @@ def test_intents_that_training_never_saw_are_added_and_measured_the_same_each_ti
             seed=2,
             settings=quick,
             of_intent=TAKEN,
+            command=COMMAND,
         )
         for _ in range(2)
     )
@@ -132,6 +140,9 @@ def test_intents_that_training_never_saw_are_added_and_measured_the_same_each_ti
     assert len(first.others_fall.values) + len(first.refused) == len(first.found.values) == 1
     assert first.found.mean <= first.found_best.mean
     assert all(one > 0 for one in first.seconds.values)
+    assert len(first.command_seconds.values) == 1
+    added = open_bundle(tmp_path / "added").manifest
+    assert added.labels[-1:] == first.intents
     assert first.seed == 2
     assert first.data == read_dataset(tmp_path / "whole").digest
     assert set(first.settings) == {"data", "train", "calibration", "compile", "bundle", "intent"}

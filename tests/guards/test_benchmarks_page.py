@@ -113,6 +113,11 @@ def test_settings_that_are_no_default_any_more_are_told(render, folder: Path) ->
     chosen = {"compile": {"variants": ["int8"]}, "distillation": {"tier": "static"}}
     record(folder, "full", chosen)
     assert "defaults" not in render(folder)
+    # What only students of other tiers read is no difference either.
+    record(folder, "full", {"distillation": {"tier": "static", "learning_rate": 2e-4}})
+    assert "defaults" not in render(folder)
+    record(folder, "full", {"distillation": {"tier": "layers-2", "learning_rate": 2e-4}})
+    assert "`distillation.learning_rate` 0.0002 (is no setting now)" in render(folder)
     record(folder, "full", {"train": {"epochs": 4, "agreement": 1.0, "seed": None}})
     assert (
         "; in place of today's defaults: `train.agreement` 1.0 (is no setting now), "
@@ -139,7 +144,17 @@ def test_a_variant_has_a_row_with_its_size_and_no_training(render, folder: Path)
 
 
 def test_a_check_of_data_has_its_own_section_and_machine(render, folder: Path) -> None:
-    result = DataBenchmark(1_000_000, 62 * 2**20, 61.2, 75.0, 1500 * 2**20, 2, {"duplicate": 3})
+    result = DataBenchmark(
+        rows=1_000_000,
+        splits=True,
+        accents=False,
+        bytes=62 * 2**20,
+        seconds=61.2,
+        cpu_seconds=75.0,
+        peak_memory_bytes=1500 * 2**20,
+        processors=2,
+        findings={"duplicate": 3},
+    )
     other_record(folder, "data", result, "./inv bench.data --rows 1000000 --seed 1")
     page = render(folder)
     assert rows(page, "Checking data")[2] == (
@@ -147,6 +162,11 @@ def test_a_check_of_data_has_its_own_section_and_machine(render, folder: Path) -
         "[data.json](benchmarks/data.json) |"
     )
     assert "`data`: `./inv bench.data --rows 1000000 --seed 1`; " in page
+    plain = msgspec.structs.replace(result, splits=False, accents=True)
+    other_record(folder, "data", plain, "./inv bench.data --no-splits --accents")
+    assert rows(render(folder), "Checking data")[2].startswith(
+        "| 1,000,000 | 62 MiB, splits to be drawn, accents in most texts | 61.2 s |"
+    )
 
 
 def test_an_added_intent_shows_the_worst_of_the_others_falls(render, folder: Path) -> None:
@@ -159,6 +179,7 @@ def test_an_added_intent_shows_the_worst_of_the_others_falls(render, folder: Pat
         found_best=Spread(0.95, 0.01, 0.95, (0.94, 0.95, 0.96)),
         found_rejected=Spread(0.05, 0.0, 0.05, (0.05,)),
         seconds=Spread(0.5, 0.1, 0.48, (0.4, 0.48, 0.6)),
+        command_seconds=Spread(1.0, 0.1, 0.97, (0.9, 0.97, 1.1)),
         intents=("a", "b", "c", "d"),
         refused=("d",),
         warned=(),
@@ -170,7 +191,7 @@ def test_an_added_intent_shows_the_worst_of_the_others_falls(render, folder: Pat
     other_record(folder, "intent", result, "./inv bench.intent --data lamps.csv")
     assert rows(render(folder), "An intent added without training")[2] == (
         "| edgewise | Lamps | 3 | 10 | 97.00 % | 0.02 % | 0.06 % | 0.01 % | 90.00 % +/- 5.00 % | "
-        "95.00 % +/- 1.00 % | 0.48 s | 1 | [intent.json](benchmarks/intent.json) |"
+        "95.00 % +/- 1.00 % | 0.48 s | 0.97 s | 1 | [intent.json](benchmarks/intent.json) |"
     )
 
 
@@ -257,14 +278,25 @@ def test_each_precision_of_a_training_has_a_row_with_the_device(render, folder: 
     other_record(folder, "speed", result, "./inv bench.training --data lamps.csv")
     _, _, of_bf16, of_fp32 = rows(render(folder), "Time and memory of a training")
     assert of_fp32 == (
-        "| edgewise | Lamps | NVIDIA Something, 2 threads | fp32 | 431 s | 150 s (96.5 %) | 251 | "
-        "1,800 MiB of the GPU | 97.50 % | 96.80 % | [speed.json](benchmarks/speed.json) |"
+        "| edgewise | Lamps | NVIDIA Something, 2 threads | fp32 | 431 s | 150 s (96.5 %) | "
+        "380 s | 251 | 1,800 MiB of the GPU | 97.50 % | 96.80 % | "
+        "[speed.json](benchmarks/speed.json) |"
     )
-    assert "| bf16 | 431 s |  | 251 | 1,800 MiB of the GPU |  | 96.80 % |" in of_bf16
+    assert "| bf16 | 431 s |  | 380 s | 251 | 1,800 MiB of the GPU |  | 96.80 % |" in of_bf16
 
 
 def test_a_record_of_an_unknown_task_is_named(render, folder: Path) -> None:
-    result = DataBenchmark(1, 1, 1.0, 1.0, 1, 1, {})
+    result = DataBenchmark(
+        1,
+        splits=True,
+        accents=False,
+        bytes=1,
+        seconds=1.0,
+        cpu_seconds=1.0,
+        peak_memory_bytes=1,
+        processors=1,
+        findings={},
+    )
     other_record(folder, "strange", result, "./inv bench.strange")
     with pytest.raises(StorageError, match=r"strange.json comes from bench.strange, which docs"):
         render(folder)
@@ -285,6 +317,8 @@ class TestPlan:
         for path in files:
             record, planned = read_record(path), plan[path.stem]
             words = shlex.split(record.command)[1:]
+            for switch in planned.switches:
+                words.remove(f"--{switch}")
             told = dict(zip(words[1::2], words[2::2], strict=True))
             flags = {f"--{name}": str(value) for name, value in planned.flags.items()}
             assert words[0] == planned.task, path

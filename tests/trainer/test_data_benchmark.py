@@ -24,11 +24,13 @@ def measure(
 ):
     """``benchmark_data_check`` of so many rows."""
 
-    def run(rows: int) -> DataBenchmark:
+    def run(rows: int, *, splits: bool = True, accents: bool = False) -> DataBenchmark:
         return benchmark_data_check(
             tmp_path,
             rows=rows,
             seed=1,
+            splits=splits,
+            accents=accents,
             data_settings=data_settings,
             train_settings=tiny_train_settings,
             check_settings=check_settings,
@@ -51,6 +53,14 @@ def test_the_file_has_as_many_rows_as_asked_for() -> None:
     assert sum(row["intent"] == "oos" for row in rows) == pytest.approx(40, abs=25)
 
 
+def test_a_file_may_have_accents_and_leave_its_splits_to_be_drawn() -> None:
+    written = write_synthetic_utterances(200, seed=1, splits=False, accents=True).decode()
+    rows = list(csv.DictReader(io.StringIO(written)))
+    assert len(rows) == 200
+    assert set(rows[0]) == {"text", "intent"}
+    assert sum(not row["text"].isascii() for row in rows) > 190
+
+
 @pytest.mark.slow
 def test_the_check_is_measured_in_a_process_of_its_own(measure, tmp_path: Path) -> None:
     found = measure(6000)
@@ -61,6 +71,10 @@ def test_the_check_is_measured_in_a_process_of_its_own(measure, tmp_path: Path) 
     assert found.peak_memory_bytes > 2**20
     assert (tmp_path / "report" / "index.html").is_file()
     assert {"duplicate", "same_words", "nearly_in_two_splits", "mojibake"} <= found.findings.keys()
+    other = measure(6000, splits=False, accents=True)
+    assert (other.splits, other.accents) == (False, True)
+    assert other.bytes == (tmp_path / "synthetic-6000-1-no-splits-accents.csv").stat().st_size
+    assert "nearly_in_two_splits" in other.findings
 
 
 def test_a_check_that_fails_is_an_error(measure, tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ def test_good_utterances_have_no_findings(check: Callable[..., CheckResult]) -> 
         ([("hi", "greet")], "too_few_examples", 1, "a.csv, line 12", "greet has 1 of 2 texts"),
         ([GOOD[0]], "duplicate", 1, "a.csv, line 12", "as in a.csv, line 2"),
         ([("One: the lamp, switch!", "light")], "same_words", 1, "a.csv, line 12", "line 2"),
+        ([(GOOD[0][0].upper(), "light")], "same_words", 1, "a.csv, line 12", "line 2"),
         (
             [(*GOOD[0], "test")],
             "in_two_splits",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import msgspec
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +22,7 @@ from moto.server import ThreadedMotoServer
 
 from edge_runtime.errors import SettingsError
 from edge_runtime.text import normalize
+from tests.trainer.wrong_labels import wrongly_labelled
 from trainer.config import CheckSettings, DataSettings, TrainSettings
 from trainer.data_checks.clean import CleanResult, clean_utterances
 from trainer.dataset import build_dataset, read_dataset
@@ -427,3 +429,22 @@ def test_a_bucket_is_read_and_written_like_a_folder(
         "report/index.html",
     ]
     assert {path.name for path in tmp_path.iterdir()} == {"edgewise.toml"}
+
+
+def test_what_is_dropped_is_looked_for_in_all_rows_and_not_in_a_sample(
+    data_settings: DataSettings,
+    check_settings: CheckSettings,
+    tiny_train_settings: TrainSettings,
+    tmp_path: Path,
+) -> None:
+    frame, right = wrongly_labelled(200, wrong=6)
+    frame.select("text", "intent", split=pl.lit("train")).write_csv(tmp_path / "a.csv")
+    result = clean_utterances(
+        str(tmp_path / "a.csv"),
+        str(tmp_path / "clean.csv"),
+        data_settings=data_settings,
+        train_settings=tiny_train_settings,
+        settings=msgspec.structs.replace(check_settings, label_sample=12, language_sample=0),
+        drop=("label_error",),
+    )
+    assert result.dropped == {"label_error": len(right)}

@@ -14,6 +14,11 @@ from trainer.data_checks.expectations import SUITES, Validation, validate
 from trainer.data_checks.table import SCHEMA
 from trainer.errors import SourceFormatError
 
+UNKNOWN_BOUND = """{"utterances": [], "intents": [{
+    "type": "expect_column_max_to_be_between",
+    "kwargs": {"column": "imbalance", "max_value": {"$PARAMETER": "no_such_bound"}}
+}]}"""
+
 
 def table(rows: list[tuple[str, str | None, str]]) -> pl.DataFrame:
     schema = {**SCHEMA, "split": pl.String}
@@ -124,6 +129,11 @@ def test_own_expectations_take_the_place_of_the_committed_ones(
         (
             '{"utterances": [{"type": "expect_miracles", "kwargs": {}}], "intents": []}',
             "the suite utterances cannot be read",
+        ),
+        (
+            # A bound that is no setting.
+            UNKNOWN_BOUND,
+            "the suite intents cannot be read .*no_such_bound",
         ),
         (None, "cannot read the expectations"),
     ],

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import random
-
 import polars as pl
 
+from tests.trainer.wrong_labels import wrongly_labelled
 from trainer.data_checks.label_errors import check_labels
-
-VERBS = {"light": "dim brighten lamp bulb dark", "music": "song jazz album play tune"}
-VERBS |= {"timer": "minutes timer wake alarm clock", "weather": "rain sunny wind snow forecast"}
-
-
-def rows(count: int, *, wrong: int) -> tuple[pl.DataFrame, dict[int, str]]:
-    """Texts of four intents, the first few under a wrong label; row -> the right one."""
-    chance = random.Random(3)
-    names = sorted(VERBS)
-    texts, labels, right = [], [], {}
-    for number in range(count):
-        intent = names[number % len(names)]
-        words = chance.choices(VERBS[intent].split(), k=4)
-        texts.append(f"please {' '.join(words)} now {number}")
-        label = intent
-        if number < wrong:
-            label = names[(number + 1) % len(names)]
-            right[number] = intent
-        labels.append(label)
-    row = pl.Series(range(count), dtype=pl.UInt32)
-    return pl.DataFrame({"row": row, "text": texts, "intent": labels}), right
 
 
 def test_wrong_labels_are_found_with_the_right_one() -> None:
-    frame, right = rows(200, wrong=6)
+    frame, right = wrongly_labelled(200, wrong=6)
     found = check_labels(frame, sample=1000, seed=1)
     assert found.checked == 200
     told = {row: detail.split()[:2] for row, detail in found.found.iter_rows()}
@@ -39,12 +17,12 @@ def test_wrong_labels_are_found_with_the_right_one() -> None:
 
 
 def test_right_labels_are_left_in_peace() -> None:
-    frame, _ = rows(200, wrong=0)
+    frame, _ = wrongly_labelled(200, wrong=0)
     assert check_labels(frame, sample=1000, seed=1).found.is_empty()
 
 
 def test_two_intents_are_enough_and_one_is_not() -> None:
-    frame, _ = rows(200, wrong=0)
+    frame, _ = wrongly_labelled(200, wrong=0)
     two = frame.filter(pl.col("intent").is_in(["light", "music"]))
     assert check_labels(two, sample=1000, seed=1).checked == 100
     one = check_labels(frame.filter(pl.col("intent") == "light"), sample=1000, seed=1)
@@ -52,7 +30,7 @@ def test_two_intents_are_enough_and_one_is_not() -> None:
 
 
 def test_texts_out_of_scope_and_rare_intents_are_left_aside() -> None:
-    frame, _ = rows(40, wrong=0)
+    frame, _ = wrongly_labelled(40, wrong=0)
     more = pl.DataFrame(
         {
             "row": pl.Series([40, 41], dtype=pl.UInt32),
@@ -64,7 +42,7 @@ def test_texts_out_of_scope_and_rare_intents_are_left_aside() -> None:
 
 
 def test_a_sample_is_drawn_by_the_seed() -> None:
-    frame, _ = rows(400, wrong=8)
+    frame, _ = wrongly_labelled(400, wrong=8)
     first, again = (check_labels(frame, sample=100, seed=5) for _ in range(2))
     assert first.checked == 100
     assert first.found.equals(again.found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 
@@ -11,6 +13,23 @@ from trainer.processes import Processes
 
 CPU = torch.device("cpu")
 INPUTS = torch.randn(11, 5, generator=torch.Generator().manual_seed(1))
+
+
+class Held:
+    """Stands for what a forward pass keeps for the backward pass."""
+
+
+class RunningOut(torch.autograd.Function):
+    """Passes a loss on, whose backward pass finds no memory."""
+
+    @staticmethod
+    def forward(ctx, loss: torch.Tensor, held: Held) -> torch.Tensor:
+        ctx.held = held
+        return loss.clone()
+
+    @staticmethod
+    def backward(ctx, *_: torch.Tensor) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
 
 
 class Regression:
@@ -69,6 +88,28 @@ def test_batches_stay_halved_once_memory_ran_out() -> None:
     regression.tried.clear()
     gradient.compute(range(11), step=2)
     assert regression.tried == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10]]
+
+
+def test_what_a_failed_backward_pass_held_is_gone_before_the_halves() -> None:
+    whole, halved = Regression(), Regression()
+    held: list[weakref.ref[Held]] = []
+    summed_loss = halved.summed_loss
+
+    def summed_loss_of_little_memory(rows: list[int]) -> torch.Tensor:
+        loss = summed_loss(rows)
+        if len(rows) == 11:
+            one = Held()
+            held.append(weakref.ref(one))
+            return RunningOut.apply(loss, one)
+        assert held[0]() is None
+        return loss
+
+    halved.summed_loss = summed_loss_of_little_memory  # type: ignore[method-assign]
+    assert halved.gradient().compute(range(11), step=1) == pytest.approx(
+        whole.gradient().compute(range(11), step=1)
+    )
+    assert halved.tried == [list(range(11)), [0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10]]
+    assert torch.allclose(halved.weight.grad, whole.weight.grad)
 
 
 def test_memory_that_runs_out_twice_is_an_error_with_the_step() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+import torch
 
 from compiler.compile import compile_checkpoint, read_compiled
 from compiler.config import DEFAULTS as COMPILER_DEFAULTS
@@ -17,6 +20,8 @@ from trainer.config import DEFAULTS, CalibrationSettings, DistillationSettings, 
 from trainer.dataset import read_dataset
 from trainer.errors import TrainingError
 from trainer.evaluate import evaluate
+from trainer.examples import examples_of, open_tokenizer
+from trainer.processes import Processes
 from trainer.teaching import Teaching
 from trainer.train import train
 
@@ -102,6 +107,36 @@ def test_what_the_teacher_says_is_computed_once_for_all_students(
     ]
     model = load_model(teacher.checkpoint)
     assert np.load(kept).shape == (120, model.head.out_features)
+
+
+def test_other_machines_are_told_what_the_teacher_says(
+    tiny_line, teacher: Teaching, tmp_path: Path
+) -> None:
+    class Telling(Processes):
+        """The main process; or another one, that hears what the main one said."""
+
+        told: Any = None
+
+        def hear(self, word: Any = None) -> Any:
+            if self.is_main:
+                Telling.told = word
+            return Telling.told
+
+    dataset = read_dataset(tiny_line.dataset)
+    tokenizer = open_tokenizer(teacher.base, max_tokens=teacher.checkpoint.text.max_tokens)
+    training = examples_of(dataset.train, dataset.labels, tokenizer)
+    lessons = []
+    for index in (0, 1):
+        processes = Telling(torch.device("cpu"), index=index)
+        lessons.append(teacher.ask(training, tokenizer, inputs={}, processes=processes))
+        # Another machine has no such folder.
+        shutil.rmtree(tmp_path / "teacher.logits", ignore_errors=True)
+    here, there = lessons
+    assert torch.equal(here.logits, there.logits)
+    assert len(here.forms) == teacher.settings.scrambled_forms
+    for own, other in zip(here.forms, there.forms, strict=True):
+        assert own.token_ids == other.token_ids
+        assert torch.equal(own.logits, other.logits)
 
 
 def test_other_answers_of_the_teacher_train_again(

@@ -8,12 +8,14 @@ from typing import Any
 
 import msgspec
 import pytest
+import torch
 
 from edge_runtime.settings import load_settings
 from tests.trainer.stopped_trainings import start_and_kill
 from trainer.checkpoint import read_checkpoint
 from trainer.config import DEFAULTS, DataSettings, DistillationSettings, TrainSettings
 from trainer.dataset import build_dataset
+from trainer.devices import choose_precision
 from trainer.errors import ResumeError
 from trainer.teaching import Teaching
 from trainer.train import train
@@ -96,6 +98,21 @@ def test_other_settings_are_refused_with_the_difference_and_what_to_do(
         train(tiny_line.dataset, folder, settings=other)
     # Nothing was lost: the right settings still go on.
     assert (tmp_path / "killed.training").is_dir()
+    train(tiny_line.dataset, folder, settings=longer)
+
+
+def test_what_auto_stands_for_here_is_a_difference_too(
+    tiny_line, longer: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "killed"
+    longer = msgspec.structs.replace(longer, precision="auto")
+    start_and_kill(tiny_line, folder, longer, after=9)
+    here = choose_precision("auto", torch.device("cpu"))
+    there = {"fp32": "bf16", "bf16": "fp32"}[here]
+    with monkeypatch.context() as patch:
+        patch.setattr("trainer.devices.native_precisions", lambda _: (there,))
+        with pytest.raises(ResumeError, match=f"precision was '{here}', is '{there}'; give it"):
+            train(tiny_line.dataset, folder, settings=longer)
     train(tiny_line.dataset, folder, settings=longer)
 
 

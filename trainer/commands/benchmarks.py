@@ -239,6 +239,8 @@ def training_speed(
     help={
         "rows": "utterances of the file that is made up",
         "seed": "seed of that file",
+        "splits": "whether the file says which split each row belongs to",
+        "accents": "give its words letters beyond ASCII, which take longer to check",
         "folder": "where the file and the report go",
         "output": OUTPUT_HELP,
         "json": "print one JSON object",
@@ -251,6 +253,8 @@ def data_check(
     folder: str = str(BUILD / "bench" / "data"),
     output: str | None = None,
     *,
+    splits: bool = True,
+    accents: bool = False,
     json: bool = False,
 ) -> None:
     """Measure time and memory of data.check on a large file."""
@@ -264,11 +268,15 @@ def data_check(
             model="data.check",
             rows=rows,
             seed=seed,
+            no_splits=not splits,
+            accents=accents,
         )
         result = benchmark_data_check(
             Path(folder),
             rows=rows,
             seed=seed,
+            splits=splits,
+            accents=accents,
             data_settings=_load(DataSettings, "data"),
             train_settings=_load(TrainSettings, "train"),
             check_settings=_load(CheckSettings, "check"),

@@ -231,10 +231,12 @@ def _dropped(
     if table.frame["given_split"].is_null().all():
         _refuse_drawn(drop)
     if any(rule not in _OF_ONE_ROW for rule in drop):
+        # What is to be dropped is looked for in all rows; a sample would leave the rest unsaid.
+        every = len(table.frame)
         looked_for = msgspec.structs.replace(
             settings,
-            language_sample=settings.language_sample if "other_language" in drop else 0,
-            label_sample=settings.label_sample if "label_error" in drop else 0,
+            language_sample=every if "other_language" in drop else 0,
+            label_sample=every if "label_error" in drop else 0,
         )
         everything, _, _ = find_all(
             table,

@@ -6,9 +6,11 @@ intents of training. Bounds that are settings are named there, as ``{"$PARAMETER
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,14 +111,16 @@ def validate(
     pages: dict[str, str] = {}
     source = context.data_sources.add_pandas("edgewise")
     for name, frame in frames.items():
-        suite = _suite(name, getattr(expected, name), suites)
         asset = source.add_dataframe_asset(name)
         batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-        outcome = batch.validate(
-            context.suites.add(suite),
-            expectation_parameters=parameters,
-            result_format={"result_format": "SUMMARY", "partial_unexpected_count": _SHOWN},
-        )
+        with _translating_suite_errors(name, suites):
+            suite = _suite(name, getattr(expected, name))
+            # Only here it finds out that a suite names a bound that there is not.
+            outcome = batch.validate(
+                context.suites.add(suite),
+                expectation_parameters=parameters,
+                result_format={"result_format": "SUMMARY", "partial_unexpected_count": _SHOWN},
+            )
         expectations += _outcomes(name, outcome)
         pages[name] = _page(outcome)
     return Validation(expectations=tuple(expectations), pages=pages)
@@ -138,20 +142,27 @@ def _read(path: Path) -> _Suites:
         ) from error
 
 
-def _suite(name: str, expectations: list[dict[str, Any]], path: Path) -> Any:
+def _suite(name: str, expectations: list[dict[str, Any]]) -> Any:
     from great_expectations.core import ExpectationSuite
-    from great_expectations.exceptions.exceptions import GreatExpectationsError
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
+    # One by one: a suite that is given a list leaves out what it does not know.
+    known = [ExpectationConfiguration(**one).to_domain_obj() for one in expectations]
+    return ExpectationSuite(name=name, expectations=known)
+
+
+@contextlib.contextmanager
+def _translating_suite_errors(name: str, path: Path) -> Iterator[None]:
+    from great_expectations.exceptions.exceptions import GreatExpectationsError
+
     try:
-        # One by one: a suite that is given a list leaves out what it does not know.
-        known = [ExpectationConfiguration(**one).to_domain_obj() for one in expectations]
-        return ExpectationSuite(name=name, expectations=known)
+        yield
     except (GreatExpectationsError, ValueError, TypeError, KeyError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise SourceFormatError(
             f"{path}: the suite {name} cannot be read ({reason}); see the gallery of "
-            "expectations of Great Expectations for their names and keys",
+            "expectations of Great Expectations for their names and keys, and docs/data.md for the "
+            "bounds that can be named",
             path=path,
         ) from error
 

@@ -1,7 +1,8 @@
 """How rows stand to each other: the same text twice, under two intents, in two splits.
 
 Every function takes the usable rows of a ``Table`` and gives a frame of ``row`` and ``detail``,
-by row. Two texts are the same when their keys are equal, as in ``trainer.validation``.
+by row. Two texts are the same when their keys are equal, as in ``trainer.validation``; a duplicate
+is one to the letter.
 """
 
 from __future__ import annotations
@@ -75,14 +76,16 @@ def find_in_two_splits(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def find_same_words(rows: pl.DataFrame, folded: pl.Series) -> pl.DataFrame:
-    """Rows with the words of an earlier one of their split, in any order, but another text.
+    """Rows with the words of an earlier one of their split, but another text.
+
+    The words may stand in another order, in other case or with other punctuation.
 
     Args:
         rows: usable rows without duplicates.
         folded: their texts as ``trainer.data_checks.similarity.fold`` gives them.
     """
     known = rows.with_columns(words=_hash_words(folded)).filter((folded != "").alias("folded"))
-    known = known.unique(subset=["key", "split"], keep="first", maintain_order=True)
+    known = known.unique(subset=["text", "split"], keep="first", maintain_order=True)
     by = ["words", "split"]
     known = known.filter(pl.struct(by).is_duplicated())
     first = known.unique(subset=by, keep="first", maintain_order=True)

@@ -91,7 +91,8 @@ class Recorder:
         """Add an evaluation to the run of the training that it judges.
 
         A checkpoint without a run gets one. What was up to date is recorded already, unless a
-        training was recorded just before it.
+        training was recorded just before it, or it could not be recorded when it was made: then
+        there is an empty file ``<evaluation>.unrecorded``.
 
         Args:
             evaluated: made by ``evaluate``.
@@ -104,10 +105,14 @@ class Recorder:
             How many metrics went to CloudWatch.
         """
         made = [evaluated] if report is None else [evaluated, report]
-        if self._tracker is None or (all(one.skipped for one in made) and not self._trained):
+        unrecorded = evaluated.folder.with_name(f"{evaluated.folder.name}.unrecorded")
+        is_known = all(one.skipped for one in made) and not self._trained
+        if self._tracker is None or (is_known and not unrecorded.exists()):
             return 0
         metrics = result_metrics(evaluated.document.result)
         everything = metrics
+        with contextlib.suppress(OSError):
+            unrecorded.touch()
         with self._forgiving():
             run = self._run_of(self._tracker, evaluated.document.parents["checkpoint"], checkpoint)
             everything = run.metrics | metrics
@@ -123,6 +128,8 @@ class Recorder:
             for path in [one.folder / name for one in made for name in _FILES]:
                 if path.is_file():
                     self._tracker.attach(run.id, path)
+            with contextlib.suppress(OSError):
+                unrecorded.unlink(missing_ok=True)
         return self._publish(everything) if publish else 0
 
     def _run_of(self, tracker: Tracker, digest: str, checkpoint: Path) -> Run:

@@ -276,16 +276,43 @@ def test_a_tracker_that_is_away_costs_one_line(
     checkpoint: Path,
     trained: Artifact,
     notes: Notes,
+    tmp_path: Path,
 ) -> None:
     tracker.reachable = False
     with recorder.training(checkpoint) as record:
         record.begin(INPUTS, resumed=False)
         passes(record, first=1, last=3)
         cost = record.finish(trained)
-    recorder.evaluation(read_artifact(tiny_line.evaluation, "evaluation"), checkpoint)
+    shutil.copytree(tiny_line.evaluation, tmp_path / "evaluation")
+    recorder.evaluation(read_artifact(tmp_path / "evaluation", "evaluation"), checkpoint)
     assert notes.lines == ["the records of trainings cannot be reached; going on without a record"]
     assert cost is not None
     assert cost.energy_wh is not None
+
+
+def test_an_evaluation_that_could_not_be_recorded_is_when_it_is_asked_for_again(
+    tiny_line,
+    tracker: MemoryTracker,
+    recorder: Recorder,
+    checkpoint: Path,
+    trained: Artifact,
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(tiny_line.evaluation, tmp_path / "evaluation")
+    judged = read_artifact(tmp_path / "evaluation", "evaluation")
+    tracker.reachable = False
+    recorder.evaluation(judged, checkpoint)
+    tracker.reachable = True
+    same = msgspec.structs.replace(judged, skipped=True)
+    recorder.evaluation(same, checkpoint)
+    (run,) = tracker.runs(tags={}, limit=10)
+    assert run.tags["edgewise.checkpoint"] == trained.digest
+    assert "test/in_scope_accuracy" in run.metrics
+    # And then no more.
+    assert not (tmp_path / "evaluation.unrecorded").exists()
+    tracker.reachable = False
+    recorder.evaluation(same, checkpoint)
+    assert not (tmp_path / "evaluation.unrecorded").exists()
 
 
 def test_a_tracker_that_comes_back_gets_everything_at_the_end(
