@@ -30,6 +30,10 @@ _GREEK_ALIKE = "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03
 _OTHER = rf"[\p{{Cyrillic}}\p{{Armenian}}\p{{Cherokee}}{_GREEK_ALIKE}]"
 _MIXED = rf"\p{{Latin}}{_OTHER}|{_OTHER}\p{{Latin}}"
 _REPLACEMENT = "\ufffd"
+# What ftfy may change; it is slow on the rest. A character of several bytes that was decoded as one
+# of a byte each leaves two or more beyond ASCII side by side, the second of which may have become a
+# space, a question mark or nothing; and a sign of Windows-1252 becomes a control character.
+_MAY_BE_MOJIBAKE = r"[^\x00-\x7F](?:[^\x00-\x7F]|[\s?\x1A]|$)|[\x80-\x9F]"
 
 
 def find_mojibake(rows: pl.DataFrame) -> pl.DataFrame:
@@ -38,7 +42,7 @@ def find_mojibake(rows: pl.DataFrame) -> pl.DataFrame:
     Found and repaired by ftfy, which changes a text only when the result is more plausible.
     """
     suspects = rows.select("row", text=_AS_READ).filter(
-        pl.col("text").str.contains(r"[^\x00-\x7F]")
+        pl.col("text").str.contains(_MAY_BE_MOJIBAKE)
     )
     found = [
         (row, f"reads {repaired}")

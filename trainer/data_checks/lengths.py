@@ -50,13 +50,15 @@ def check_tokens(
 ) -> TokenCheck:
     """Count tokens with the base model's own tokenizer, which is all that is needed of it.
 
-    An ASCII text has no more tokens than characters, so one that is shorter than the limit is
-    only counted when it is in the sample.
+    A text has no more tokens than bytes, of a WordPiece model than characters, as it is or with
+    its characters taken apart, which tokenizers do with some. So one that is shorter than the
+    limit is only counted when it is in the sample.
 
     Raises:
         BaseModelError: the tokenizer cannot be found.
     """
     from tokenizers import Tokenizer
+    from tokenizers.models import WordPiece
 
     tokenizer = Tokenizer.from_file(str(find_tokenizer(base_model)))
     tokenizer.no_truncation()
@@ -66,9 +68,12 @@ def check_tokens(
     drawn = drawn.with_columns(tokens=_count(tokenizer, drawn["text"]))
     # One more for the mark that some tokenizers put before the first word.
     room = limit - tokenizer.num_special_tokens_to_add(is_pair=False) - 1
+    measure = "len_chars" if isinstance(tokenizer.model, WordPiece) else "len_bytes"
     may_be_long = texts.filter(
-        (pl.col("text").str.len_chars() > room)
-        | (pl.col("text").str.len_chars() != pl.col("text").str.len_bytes())
+        pl.any_horizontal(
+            getattr(form.str, measure)() > room
+            for form in (pl.col("text"), pl.col("text").str.normalize("NFKD"))
+        )
     )
     may_be_long = may_be_long.with_columns(tokens=_count(tokenizer, may_be_long["text"]))
     long = may_be_long.filter(pl.col("tokens") > limit).sort(

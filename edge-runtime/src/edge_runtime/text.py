@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Annotated, Literal
 
@@ -10,6 +11,9 @@ import msgspec
 from edge_runtime.errors import UtteranceError
 
 __all__ = ["TextSettings", "normalize", "prepare"]
+
+# Control characters that are no white space, and halves of surrogate pairs.
+_DROPPED = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
 
 class TextSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,12 +34,7 @@ def normalize(text: str) -> str:
     """
     if not text.isascii() or not text.isprintable():
         # Before composing: a control character may stand between a letter and its accent.
-        kept = "".join(
-            " " if character.isspace() else character
-            for character in text
-            if character.isspace() or unicodedata.category(character) not in ("Cc", "Cs")
-        )
-        text = unicodedata.normalize("NFC", kept)
+        text = unicodedata.normalize("NFC", _DROPPED.sub("", text))
     return " ".join(text.split())
 
 
