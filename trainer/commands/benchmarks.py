@@ -239,7 +239,7 @@ def training_speed(
     help={
         "rows": "utterances of the file that is made up",
         "seed": "seed of that file",
-        "splits": "whether the file says which split each row belongs to",
+        "no_splits": "leave out of the file which split each row belongs to; they are to be drawn",
         "accents": "give its words letters beyond ASCII, which take longer to check",
         "folder": "where the file and the report go",
         "output": OUTPUT_HELP,
@@ -253,7 +253,7 @@ def data_check(
     folder: str = str(BUILD / "bench" / "data"),
     output: str | None = None,
     *,
-    splits: bool = True,
+    no_splits: bool = False,
     accents: bool = False,
     json: bool = False,
 ) -> None:
@@ -268,14 +268,14 @@ def data_check(
             model="data.check",
             rows=rows,
             seed=seed,
-            no_splits=not splits,
+            no_splits=no_splits,
             accents=accents,
         )
         result = benchmark_data_check(
             Path(folder),
             rows=rows,
             seed=seed,
-            splits=splits,
+            splits=not no_splits,
             accents=accents,
             data_settings=_load(DataSettings, "data"),
             train_settings=_load(TrainSettings, "train"),
