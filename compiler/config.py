@@ -15,6 +15,7 @@ from trainer.config import (
     DistillationSettings,
     GateSettings,
     ReportSettings,
+    SoupSettings,
     TrainSettings,
 )
 
@@ -82,6 +83,7 @@ class LineSettings(NamedTuple):
 
     data: DataSettings
     train: TrainSettings
+    soup: SoupSettings
     calibration: CalibrationSettings
     compile: CompileSettings
     bundle: BundleSettings
@@ -94,12 +96,15 @@ class JudgingSettings(NamedTuple):
     gates: GateSettings
 
 
-def load_line_settings(*, project_folder: Path, seed: int | None = None) -> LineSettings:
+def load_line_settings(
+    *, project_folder: Path, seed: int | None = None, trainings: int | None = None
+) -> LineSettings:
     """Read the settings of a project.
 
     Args:
         project_folder: the folder with ``edgewise.toml``, if it has one.
         seed: of the training, in place of the project's.
+        trainings: how many a model is the mean of, in place of the project's.
 
     Raises:
         SettingsError: a value is unknown, of a wrong type or out of range.
@@ -113,6 +118,7 @@ def load_line_settings(*, project_folder: Path, seed: int | None = None) -> Line
     return LineSettings(
         data=load(DataSettings, "data", TRAINER_DEFAULTS),
         train=load(TrainSettings, "train", TRAINER_DEFAULTS, seed=seed),
+        soup=load(SoupSettings, "soup", TRAINER_DEFAULTS, trainings=trainings),
         calibration=load(CalibrationSettings, "calibration", TRAINER_DEFAULTS),
         compile=load(CompileSettings, "compile", DEFAULTS),
         bundle=load(BundleSettings, "bundle", DEFAULTS),

@@ -15,9 +15,11 @@ from edge_runtime.artifact import Artifact
 from edge_runtime.console import Progress, no_progress
 from trainer.evaluate import evaluate
 from trainer.report import PAGE, is_due, make_report, read_report, refuse
+from trainer.soup import train_soup
 from trainer.train import train
 
 if TYPE_CHECKING:
+    from trainer.config import TrainSettings
     from trainer.observer import TrainingObserver
     from trainer.teaching import Teaching
     from trainer.tracking import Recorder
@@ -94,19 +96,31 @@ def build_line(
     stages = stages or Stages()
     checkpoint, evaluation = folder / "checkpoint", folder / "evaluation"
     compiled, bundle = folder / "compiled", folder / "bundle"
-    with _recording(recorder, checkpoint, stages) as (observer, finish):
-        trained = stages.run(
-            "train",
-            lambda: train(
+
+    def train_one(place: Path, own: TrainSettings) -> Artifact:
+        with _recording(recorder, place, stages) as (observer, finish):
+            made = train(
                 dataset,
-                checkpoint,
-                settings=settings.train,
+                place,
+                settings=own,
                 teaching=teaching,
                 observer=observer,
                 progress=progress,
-            ),
-        )
-        finish(trained)
+            )
+            finish(made)
+            return made
+
+    trained = stages.run(
+        "train",
+        lambda: train_soup(
+            train_one,
+            dataset,
+            checkpoint,
+            settings=settings.train,
+            soup=settings.soup,
+            progress=progress,
+        ),
+    )
     evaluated = stages.run(
         "eval",
         lambda: evaluate(

@@ -16,7 +16,11 @@ Settings = Mapping[str, Mapping[str, Any]]
 """Section -> setting -> value."""
 # Settings that the command in the record chooses, by its task.
 _CHOSEN = {
-    "bench.quality": {"compile": {"variants", "required"}, "distillation": {"tier"}},
+    "bench.quality": {
+        "compile": {"variants", "required"},
+        "distillation": {"tier"},
+        "soup": {"trainings"},
+    },
     "bench.scaling": {"train": {"epochs", "seed"}},
 }
 # Settings of a student that those of other tiers alone read.

@@ -123,7 +123,9 @@ def _table(own: dict[str, BenchmarkRecord], others: list[PublishedFigure]) -> st
     for name, record in own.items():
         result = record.result
         few_shot = result["protocol"] != "full"
-        variant = f", {result['variant']}" if result.get("variant") else ""
+        trainings = result["settings"].get("soup", {}).get("trainings")
+        variant = f", mean of {trainings} trainings" if trainings else ""
+        variant += f", {result['variant']}" if result.get("variant") else ""
         seconds, size = result.get("seconds"), result.get("bytes")
         rows.append(
             [

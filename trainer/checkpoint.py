@@ -70,6 +70,17 @@ class Checkpoint(msgspec.Struct, frozen=True):
         return read_head(self.artifact.folder / HEAD)
 
     @property
+    def base(self) -> BaseModel:
+        """The base model that it came from, with the tokenizer of this checkpoint."""
+        return BaseModel(
+            name=self.base_model["name"],
+            location=str(self.artifact.folder),
+            revision=self.base_model["revision"],
+            licence=self.base_model["licence"],
+            digest=self.base_model["sha256"],
+        )
+
+    @property
     def padding_id(self) -> int:
         """The token that fills a batch."""
         return max(int(self.configuration.get("pad_token_id") or 0), 0)

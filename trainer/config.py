@@ -18,6 +18,7 @@ __all__ = [
     "DistillationSettings",
     "GateSettings",
     "ReportSettings",
+    "SoupSettings",
     "TrackSettings",
     "TrainSettings",
 ]
@@ -129,6 +130,13 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where to train; ``auto`` takes an NVIDIA GPU when there is one."""
     threads: Annotated[int, msgspec.Meta(ge=0, le=1024)]
     """Processor threads; 0 leaves torch's own choice."""
+
+
+class SoupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many trainings a model is the mean of: section ``[soup]``."""
+
+    trainings: Annotated[int, msgspec.Meta(ge=1, le=100)]
+    """Trainings, each with a seed of its own; the model has the mean of their weights."""
 
 
 class DistillationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -149,11 +149,14 @@ def read_evaluation(
 def settings_behind(checkpoint: Checkpoint, evaluation: Evaluation) -> dict[str, dict[str, Any]]:
     """By section: what a model that was judged was made with, so that it can be made again."""
     of_training = dict(checkpoint.artifact.document.settings)
-    distillation = of_training.pop("distillation", None)
+    # Sections of their own, that only some trainings have.
+    others: dict[str, dict[str, Any]] = {
+        name: of_training.pop(name) for name in ("distillation", "soup") if name in of_training
+    }
     return {
         "train": of_training,
         "calibration": msgspec.to_builtins(evaluation.settings),
-        **({} if distillation is None else {"distillation": distillation}),
+        **others,
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from edge_runtime.artifact import produce_artifact
+from edge_runtime.artifact import Artifact, produce_artifact
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.errors import SettingsError
 from trainer.checkpoint import read_checkpoint
@@ -21,12 +21,14 @@ from trainer.config import (
     CalibrationSettings,
     DataSettings,
     DistillationSettings,
+    SoupSettings,
     TrainSettings,
 )
 from trainer.dataset import build_dataset, read_dataset, write_dataset
 from trainer.evaluate import evaluate
 from trainer.held_out import require_test
 from trainer.measures import Measures
+from trainer.soup import train_soup
 from trainer.teaching import Teaching
 from trainer.timed_training import train_timed
 
@@ -90,14 +92,15 @@ class QualityResult(msgspec.Struct, frozen=True):
     parameters: int
     """Weights of the model, its head included."""
     seconds: float | None
-    """Mean wall time of one training; of a student with its teacher's. ``None`` when one of them
-    was not measured from start to end."""
+    """Mean wall time of a model's training, or of its trainings together; of a student with its
+    teacher's. ``None`` when one of them was not measured from start to end."""
     protocol: str
     seeds: tuple[int, ...]
     data: str
     """SHA-256 of the dataset."""
     settings: dict[str, Any]
-    """Of data, training, calibration; of distillation for a student, of compiling for a variant."""
+    """Of data, training, calibration; of distillation for a student, of compiling for a variant, of
+    the soup for models that are the mean of several trainings."""
     variant: str | None = None
     """The compiled form that was measured; ``None`` for the checkpoint itself."""
     bytes: int | None = None
@@ -115,6 +118,7 @@ def benchmark_quality(
     data_settings: DataSettings,
     train_settings: TrainSettings,
     calibration_settings: CalibrationSettings,
+    soup: SoupSettings,
     distillation: DistillationSettings | None = None,
     variant: MeasuredVariant | None = None,
     test_location: str | None = None,
@@ -133,6 +137,7 @@ def benchmark_quality(
         data_settings: how utterances are read and split.
         train_settings: the recipe; its seed is replaced.
         calibration_settings: the out-of-scope score.
+        soup: how many trainings each model is the mean of; a student and its teacher are both.
         distillation: measures a student of each model instead of the model.
         variant: measures this compiled form of each model instead of the model.
         test_location: utterances for the test alone.
@@ -164,6 +169,7 @@ def benchmark_quality(
             place,
             settings=msgspec.structs.replace(train_settings, seed=seed),
             calibration_settings=calibration_settings,
+            soup=soup,
             distillation=distillation,
             variant=variant,
             progress=progress,
@@ -185,6 +191,7 @@ def benchmark_quality(
             "calibration": msgspec.to_builtins(calibration_settings),
             **({} if distillation is None else {"distillation": msgspec.to_builtins(distillation)}),
             **({} if variant is None else {"compile": variant.settings}),
+            **({} if soup.trainings == 1 else {"soup": msgspec.to_builtins(soup)}),
         },
         variant=None if variant is None else variant.name,
         bytes=max((one.bytes for one in compiled), default=None),
@@ -212,20 +219,37 @@ def _make_model(
     *,
     settings: TrainSettings,
     calibration_settings: CalibrationSettings,
+    soup: SoupSettings,
     distillation: DistillationSettings | None,
     variant: MeasuredVariant | None,
     progress: Progress,
 ) -> _Model:
     """Train, teach a student and compile where that is asked for, and measure what comes out."""
-    checkpoint = place / "checkpoint"
-    trained, seconds, _ = train_timed(dataset, checkpoint, settings=settings, progress=progress)
-    if distillation is not None:
-        teaching = Teaching(read_checkpoint(checkpoint), distillation)
-        checkpoint = place / distillation.tier
-        trained, own, _ = train_timed(
-            dataset, checkpoint, settings=settings, teaching=teaching, progress=progress
+    seconds: list[float | None] = []
+
+    def train_soup_of(name: str, teaching: Teaching | None = None) -> Artifact:
+        def train_one(folder: Path, own: TrainSettings) -> Artifact:
+            # The first training is that of a model by itself, which may have been measured too.
+            folder = place / name if own.seed == settings.seed and teaching is None else folder
+            timed = train_timed(dataset, folder, settings=own, teaching=teaching, progress=progress)
+            seconds.append(timed.seconds)
+            return timed.artifact
+
+        several = "" if soup.trainings == 1 else f"-mean-of-{soup.trainings}"
+        return train_soup(
+            train_one,
+            dataset,
+            place / f"{name}{several}",
+            settings=settings,
+            soup=soup,
+            progress=progress,
         )
-        seconds = None if seconds is None or own is None else seconds + own
+
+    trained = train_soup_of("checkpoint")
+    if distillation is not None:
+        teaching = Teaching(read_checkpoint(trained.folder), distillation)
+        trained = train_soup_of(distillation.tier, teaching)
+    checkpoint = trained.folder
     evaluation = checkpoint.with_name(f"{checkpoint.name}-evaluation")
     judged = evaluate(
         checkpoint, dataset, evaluation, settings=calibration_settings, progress=progress
@@ -240,7 +264,13 @@ def _make_model(
             checkpoint.with_name(f"{checkpoint.name}-{variant.name}"),
         )
         measures = msgspec.to_builtins(compiled.measures)
-    return _Model(measures, trained.document.result["parameters"], seconds, compiled)
+    known = [one for one in seconds if one is not None]
+    return _Model(
+        measures,
+        trained.document.result["parameters"],
+        sum(known) if len(known) == len(seconds) else None,
+        compiled,
+    )
 
 
 def _draw(whole: Path, folder: Path, *, shots: int, seed: int) -> Path:

@@ -12,7 +12,6 @@ import torch
 from edge_runtime.artifact import produce_artifact
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.tokenization import Tokenizer
-from trainer.base_model import BaseModel
 from trainer.checkpoint import Checkpoint, load_model
 from trainer.config import DistillationSettings, TrainSettings
 from trainer.errors import TrainingError
@@ -49,18 +48,6 @@ class Teaching(NamedTuple):
                 "was trained on this dataset's intents",
                 intents=other,
             )
-
-    @property
-    def base(self) -> BaseModel:
-        """The base model that the teacher came from, with the teacher's tokenizer."""
-        document = self.checkpoint.base_model
-        return BaseModel(
-            name=document["name"],
-            location=str(self.checkpoint.artifact.folder),
-            revision=document["revision"],
-            licence=document["licence"],
-            digest=document["sha256"],
-        )
 
     @property
     def name_of_rate(self) -> str:

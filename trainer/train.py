@@ -82,7 +82,7 @@ def train(
         parents = {"dataset": dataset.digest, "base_model": base.digest}
     else:
         teaching.check(dataset.labels)
-        base, settings = teaching.base, teaching.adapt(settings)
+        base, settings = teaching.checkpoint.base, teaching.adapt(settings)
         parents = {"dataset": dataset.digest, "teacher": teaching.checkpoint.artifact.digest}
     # Where a folder lies on this machine is nothing that the result depends on.
     own_settings = msgspec.structs.asdict(settings) | {"base_model": base.name}

@@ -30,7 +30,8 @@ _PACKAGE = Path(__file__).resolve().parents[1]
         "data": DATA_HELP,
         "test": "utterances for the test alone, in the same forms",
         "protocol": "full, fewshot-5 or fewshot-10",
-        "seeds": "how many trainings",
+        "seeds": "how many models",
+        "trainings": "how many trainings each model is the mean of, as soup.trainings",
         "student": "measure a student of each model: layers-4, layers-3, layers-2 or static",
         "variant": "measure a compiled form of each model: int8, q8_0 or fp32",
         "folder": "where everything is kept; what is up to date there is not made again",
@@ -46,6 +47,7 @@ def quality(
     test: str | None = None,
     protocol: str = "full",
     seeds: int = 3,
+    trainings: int | None = None,
     student: str | None = None,
     variant: str | None = None,
     folder: str = "build/bench/quality",
@@ -60,13 +62,15 @@ def quality(
     from trainer.quality_benchmark import benchmark_quality
 
     with reporting_errors(), showing_progress() as progress:
-        settings = load_line_settings(project_folder=Path.cwd())
+        settings = load_line_settings(project_folder=Path.cwd(), trainings=trainings)
         form = (
             variant_to_measure(variant, settings=settings.compile, progress=progress)
             if variant
             else None
         )
-        name = "-".join(part for part in (protocol, student, variant) if part)
+        several = settings.soup.trainings
+        mean = f"mean-of-{several}" if several > 1 else None
+        name = "-".join(part for part in (protocol, student, mean, variant) if part)
         record = plan_record(
             "bench.quality",
             Path(folder) / f"{name}.json",
@@ -79,6 +83,7 @@ def quality(
             variant=variant,
             protocol=protocol,
             seeds=seeds,
+            trainings=trainings,
         )
         result = benchmark_quality(
             data,
@@ -88,6 +93,7 @@ def quality(
             data_settings=settings.data,
             train_settings=settings.train,
             calibration_settings=settings.calibration,
+            soup=settings.soup,
             distillation=load_distillation_settings(project_folder=Path.cwd(), tier=student)
             if student
             else None,
@@ -103,7 +109,7 @@ def quality(
         values = ", ".join(f"{value:.4f}" for value in spread.values)
         print(f"{name:18} {spread.mean:.4f} +/- {spread.sd:.4f}  ({values})")
     size = f", {result.variant} of {result.bytes / 1e6:.1f} MB" if result.bytes else ""
-    took = "" if result.seconds is None else f", {result.seconds:.0f} s a training"
+    took = "" if result.seconds is None else f", {result.seconds:.0f} s a model"
     print(f"{result.parameters / 1e6:.1f} M parameters{size}{took}")
     for missed in result.missed_gates:
         print(f"{result.variant} would not be in a bundle: {missed}")

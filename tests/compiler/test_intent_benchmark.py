@@ -14,7 +14,13 @@ from compiler.intent_benchmark import benchmark_addition
 from edge_runtime.bundle import open_bundle
 from edge_runtime.errors import SettingsError
 from edge_runtime.settings import load_settings
-from trainer.config import DEFAULTS, CalibrationSettings, DataSettings, TrainSettings
+from trainer.config import (
+    DEFAULTS,
+    CalibrationSettings,
+    DataSettings,
+    SoupSettings,
+    TrainSettings,
+)
 from trainer.dataset import read_dataset
 
 # An encoder that was never pretrained scatters new intents among the others.
@@ -30,6 +36,7 @@ def settings(
     return LineSettings(
         data=load_settings(DataSettings, "data", defaults=DEFAULTS, environment={}),
         train=tiny_train_settings,
+        soup=SoupSettings(trainings=1),
         calibration=calibration_settings,
         compile=load_settings(
             CompileSettings,

@@ -22,10 +22,11 @@ from compiler.config import (
     load_line_settings,
 )
 from compiler.tiers import TiersResult, build_tiers
+from edge_runtime.artifact import read_artifact
 from edge_runtime.bundle import open_bundle
 from edge_runtime.errors import ArtifactError, SettingsError
 from edge_runtime.settings import load_settings
-from trainer.config import DEFAULTS, DistillationSettings, TrainSettings
+from trainer.config import DEFAULTS, DistillationSettings, SoupSettings, TrainSettings
 from trainer.train import train
 
 ASKED = ("static", "layers-2", "layers-4")
@@ -274,3 +275,28 @@ def test_a_missing_teacher_is_one_error_and_not_one_a_tier(
 ) -> None:
     with pytest.raises(ArtifactError, match="no checkpoint at"):
         build(tiny_line, tmp_path / "nowhere", tmp_path / "tiers", settings, judging, distillation)
+
+
+def test_tiers_may_each_be_the_mean_of_several_trainings(
+    teacher: Path,
+    tiny_line,
+    settings: LineSettings,
+    judging: JudgingSettings,
+    distillation: DistillationSettings,
+    tmp_path: Path,
+) -> None:
+    (tier,) = build_tiers(
+        teacher,
+        tiny_line.dataset,
+        tmp_path,
+        tiers=["static"],
+        name="lamps",
+        settings=settings._replace(soup=SoupSettings(trainings=2)),
+        judging=judging,
+        distillation=distillation,
+    ).tiers
+    document = read_artifact(tmp_path / "static" / "checkpoint", "checkpoint").document
+    assert len(document.result["trainings"]) == 2
+    # What is compiled and bundled is the mean.
+    provenance = open_bundle(Path(tier.folder) / "bundle").manifest.provenance
+    assert provenance["train_settings"]["soup"] == {"trainings": 2}

@@ -308,6 +308,58 @@ def test_what_is_asked_for_and_cannot_be_judged_is_still_an_error(
     assert "holds out no utterance with an intent" in capsys.readouterr().err
 
 
+def test_a_model_may_be_the_mean_of_several_trainings(
+    tiny_line, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        run(Context(), dataset=str(tiny_line.dataset), folder="c", trainings=2)
+    student(
+        Context(),
+        teacher="c",
+        dataset=str(tiny_line.dataset),
+        folder="s",
+        tier="static",
+        trainings=2,
+        json=True,
+    )
+    first, second, taught = capsys.readouterr().out.splitlines()
+    assert first == "c: trained: 6 intents, 120 utterances"
+    assert second == "c: up to date: 6 intents, 120 utterances"
+    assert len(json.loads(taught)["trainings"]) == 2
+    made = sorted(str(path) for path in Path().glob("*/*/checkpoint.json"))
+    assert made == [f"{name}.trainings/{n}/checkpoint.json" for name in "cs" for n in (1, 2)]
+
+
+def test_no_training_at_all_is_no_model(tiny_line, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(Context(), dataset=str(tiny_line.dataset), folder="c", trainings=0)
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "soup.trainings" in line
+    assert not Path("c").exists()
+
+
+@pytest.mark.slow
+def test_each_of_several_trainings_is_recorded_and_so_is_their_mean(
+    tiny_line, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EDGEWISE_TRACK_ENABLED", "true")
+    dataset = str(tiny_line.dataset)
+    run(Context(), dataset=dataset, folder="lamps/checkpoint", trainings=2, json=True)
+    evaluate_checkpoint(
+        Context(), checkpoint="lamps/checkpoint", dataset=dataset, folder="e", json=True
+    )
+    runs(Context(), json=True)
+    trained, judged, table = map(json.loads, capsys.readouterr().out.splitlines())
+    found = {one["name"]: one for one in table["runs"]}
+    assert set(found) == {"lamps", "lamps-1", "lamps-2"}
+    assert {one["status"] for one in found.values()} == {"finished"}
+    energies = [found[name]["cost"]["energy_wh"] for name in ("lamps-1", "lamps-2")]
+    assert trained["cost"]["energy_wh"] == pytest.approx(sum(energies))
+    accuracy = judged["test"]["in_scope_accuracy"]
+    assert found["lamps"]["test"]["in_scope_accuracy"] == accuracy
+
+
 @pytest.mark.slow
 def test_training_and_evaluation_are_one_recorded_run(
     tiny_line, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

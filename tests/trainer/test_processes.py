@@ -243,6 +243,27 @@ def test_what_one_process_made_is_up_to_date_for_two(
     assert two["history"] == one["history"]
 
 
+@pytest.mark.slow
+def test_two_processes_make_the_mean_of_several_trainings(
+    tiny_line, tiny_base_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEWISE_SOUP_TRAININGS", "2")
+    folder = tmp_path / "checkpoint"
+    first, again = (
+        finish(start_training(tiny_line, folder, tiny_base_model, processes=2, minimum_steps=4))
+        for _ in range(2)
+    )
+    assert (first["skipped"], again["skipped"]) == (False, True)
+    assert len(first["trainings"]) == 2
+    mean, *single = (
+        load_file(place / "weights.safetensors")
+        for place in (folder, *sorted((tmp_path / "checkpoint.trainings").iterdir()))
+    )
+    for name, tensor in mean.items():
+        both = torch.stack([one[name] for one in single])
+        assert torch.allclose(tensor, both.mean(0), atol=1e-7), name
+
+
 def start_small_training(line: Any, folder: Path, base: Path) -> subprocess.Popen[str]:
     """Two processes, and a set that counts as small: 60 passes of two steps."""
     return start_training(line, folder, base, processes=2, minimum_steps=120)

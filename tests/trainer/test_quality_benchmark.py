@@ -15,6 +15,7 @@ from trainer.config import (
     CalibrationSettings,
     DataSettings,
     DistillationSettings,
+    SoupSettings,
     TrainSettings,
 )
 from trainer.dataset import read_dataset
@@ -34,6 +35,7 @@ def benchmark(
     *,
     protocol: str,
     seeds: int,
+    trainings: int = 1,
 ) -> QualityResult:
     of_data, of_training, of_calibration = settings
     return benchmark_quality(
@@ -44,6 +46,7 @@ def benchmark(
         data_settings=of_data,
         train_settings=of_training,
         calibration_settings=of_calibration,
+        soup=SoupSettings(trainings=trainings),
     )
 
 
@@ -182,6 +185,7 @@ def test_a_student_of_each_model_is_measured_instead_of_the_model(
         data_settings=of_data,
         train_settings=of_training,
         calibration_settings=of_calibration,
+        soup=SoupSettings(trainings=1),
         distillation=distillation,
     )
     teacher = read_checkpoint(tmp_path / "full-1" / "checkpoint").artifact
@@ -197,3 +201,53 @@ def test_a_dataset_without_a_test_is_refused_before_any_training(
     with pytest.raises(SettingsError, match="holds out no test with intents"):
         benchmark(few_utterances, tmp_path / "bench", settings, protocol="full", seeds=1)
     assert not (tmp_path / "bench" / "full-1").exists()
+
+
+def test_models_may_each_be_the_mean_of_several_trainings(
+    tiny_utterances: Path,
+    tmp_path: Path,
+    settings: tuple[DataSettings, TrainSettings, CalibrationSettings],
+) -> None:
+    single = benchmark(tiny_utterances, tmp_path, settings, protocol="full", seeds=1)
+    assert "soup" not in single.settings
+    alone = (tmp_path / "full-1" / "checkpoint" / "checkpoint.json").stat()
+    result = benchmark(tiny_utterances, tmp_path, settings, protocol="full", seeds=1, trainings=2)
+    assert result.settings["soup"] == {"trainings": 2}
+    mean = read_checkpoint(tmp_path / "full-1" / "checkpoint-mean-of-2").artifact
+    # The first of them was measured by itself, and was not trained again.
+    assert (tmp_path / "full-1" / "checkpoint" / "checkpoint.json").stat() == alone
+    first = read_checkpoint(tmp_path / "full-1" / "checkpoint").artifact
+    assert mean.document.parents["training_1"] == first.digest
+    assert result.parameters == single.parameters
+    assert result.seconds > single.seconds
+    assert (tmp_path / "full-1" / "checkpoint-mean-of-2-evaluation").is_dir()
+
+
+def test_a_student_that_is_a_mean_has_a_teacher_that_is_one(
+    tiny_utterances: Path,
+    tmp_path: Path,
+    settings: tuple[DataSettings, TrainSettings, CalibrationSettings],
+) -> None:
+    of_data, of_training, of_calibration = settings
+    benchmark_quality(
+        str(tiny_utterances),
+        tmp_path,
+        protocol="full",
+        seeds=1,
+        data_settings=of_data,
+        train_settings=of_training,
+        calibration_settings=of_calibration,
+        soup=SoupSettings(trainings=2),
+        distillation=load_settings(
+            DistillationSettings,
+            "distillation",
+            defaults=DEFAULTS,
+            environment={},
+            flags={"tier": "static", "static_width": 8},
+        ),
+    )
+    place = tmp_path / "full-1"
+    teacher = read_checkpoint(place / "checkpoint-mean-of-2").artifact
+    student = read_checkpoint(place / "static-mean-of-2").artifact
+    assert student.document.parents["teacher"] == teacher.digest
+    assert student.document.settings["soup"] == {"trainings": 2}

@@ -123,7 +123,9 @@ def test_other_machines_are_told_what_the_teacher_says(
             return Telling.told
 
     dataset = read_dataset(tiny_line.dataset)
-    tokenizer = open_tokenizer(teacher.base, max_tokens=teacher.checkpoint.text.max_tokens)
+    tokenizer = open_tokenizer(
+        teacher.checkpoint.base, max_tokens=teacher.checkpoint.text.max_tokens
+    )
     training = examples_of(dataset.train, dataset.labels, tokenizer)
     lessons = []
     for index in (0, 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from edge_runtime.errors import SettingsError
 from edge_runtime.settings import load_settings
 from trainer.commands.locations import BUILD, DATASET_HELP, PROJECT, find_dataset
 from trainer.commands.recording import print_runs, recorder_of_project, track_settings_of_project
-from trainer.config import DEFAULTS, DistillationSettings, TrainSettings
+from trainer.config import DEFAULTS, DistillationSettings, SoupSettings, TrainSettings
 from trainer.errors import ResumeError
 from trainer.launching import (
     end_launched_process,
@@ -40,6 +41,7 @@ __all__ = ["namespace"]
         "base_model": "all-MiniLM-L6-v2 (embedded), a folder, or a hub id",
         "epochs": "passes over the training utterances",
         "seed": "seed of the training",
+        "trainings": "how many trainings the model is the mean of, each with another seed",
         "method": "full, lora or qlora: what is trained besides the head",
         "processes": "how many processes train together on this machine, one a GPU",
         "anew": "discard an unfinished training; without it the same one goes on",
@@ -53,6 +55,7 @@ def run(
     base_model: str | None = None,
     epochs: int | None = None,
     seed: int | None = None,
+    trainings: int | None = None,
     *,
     method: str | None = None,
     processes: int = 1,
@@ -61,7 +64,8 @@ def run(
 ) -> None:
     """Fine-tune a base model on a dataset."""
     flags = {"base_model": base_model, "epochs": epochs, "seed": seed, "method": method}
-    if _launch(processes, "train", {"dataset": dataset, "folder": folder, **flags}, anew, json):
+    asked = {"dataset": dataset, "folder": folder, "trainings": trainings, **flags}
+    if _launch(processes, "train", asked, anew, json):
         return
     with ending_launched_process(), reporting_errors(), showing_progress() as progress:
         settings = load_settings(
@@ -72,7 +76,12 @@ def run(
             flags=flags,
         )
         artifact, cost = _train_recorded(
-            dataset, folder, settings=settings, anew=anew, progress=progress
+            dataset,
+            folder,
+            settings=settings,
+            soup=_soup_settings(trainings),
+            anew=anew,
+            progress=progress,
         )
     _end(artifact, folder, cost, json=json)
 
@@ -84,6 +93,7 @@ def run(
         "folder": "the student's checkpoint",
         "tier": "layers-4, layers-3, layers-2 or static: how much is left of the encoder",
         "seed": "seed of the training",
+        "trainings": "how many trainings the model is the mean of, each with another seed",
         "processes": "how many processes train together on this machine, one a GPU",
         "anew": "discard an unfinished training; without it the same one goes on",
         "json": "print one JSON object",
@@ -96,14 +106,15 @@ def student(
     folder: str = str(BUILD / "smart-home" / "student"),
     tier: str | None = None,
     seed: int | None = None,
+    trainings: int | None = None,
     *,
     processes: int = 1,
     anew: bool = False,
     json: bool = False,
 ) -> None:
     """Train a small student of a trained model."""
-    flags = {"teacher": teacher, "dataset": dataset, "folder": folder, "tier": tier, "seed": seed}
-    if _launch(processes, "train.student", flags, anew, json):
+    asked = {"teacher": teacher, "dataset": dataset, "folder": folder, "tier": tier, "seed": seed}
+    if _launch(processes, "train.student", {**asked, "trainings": trainings}, anew, json):
         return
     from trainer.checkpoint import read_checkpoint
     from trainer.teaching import Teaching
@@ -124,6 +135,7 @@ def student(
             dataset,
             folder,
             settings=settings,
+            soup=_soup_settings(trainings),
             teaching=Teaching(checkpoint=read_checkpoint(Path(teacher)), settings=distillation),
             anew=anew,
             progress=progress,
@@ -131,31 +143,55 @@ def student(
     _end(artifact, folder, cost, json=json)
 
 
+def _soup_settings(trainings: int | None) -> SoupSettings:
+    return load_settings(
+        SoupSettings,
+        "soup",
+        defaults=DEFAULTS,
+        project_folder=Path.cwd(),
+        flags={"trainings": trainings},
+    )
+
+
 def _train_recorded(
     dataset: str,
     folder: str,
     *,
     settings: TrainSettings,
+    soup: SoupSettings,
     teaching: Teaching | None = None,
     anew: bool,
     progress: Progress,
 ) -> tuple[Artifact, Cost | None]:
+    """Train, with a record of each training; tell what all of them cost, where that is known."""
+    from trainer.soup import train_soup
     from trainer.train import train
 
-    with recorder_of_project().training(Path(folder)) as record:
-        try:
-            artifact = train(
-                find_dataset(dataset),
-                Path(folder),
-                settings=settings,
-                teaching=teaching,
-                anew=anew,
-                observer=record,
-                progress=progress,
-            )
-        except ResumeError as error:
-            raise ResumeError(f"{error.message}; --anew does that", **error.data) from error
-        return artifact, record.finish(artifact)
+    place, recorder = find_dataset(dataset), recorder_of_project()
+    costs: list[Cost] = []
+
+    def train_one(own_folder: Path, own: TrainSettings) -> Artifact:
+        with recorder.training(own_folder) as record:
+            try:
+                artifact = train(
+                    place,
+                    own_folder,
+                    settings=own,
+                    teaching=teaching,
+                    anew=anew,
+                    observer=record,
+                    progress=progress,
+                )
+            except ResumeError as error:
+                raise ResumeError(f"{error.message}; --anew does that", **error.data) from error
+            cost = record.finish(artifact)
+            costs.extend([] if cost is None else [cost])
+            return artifact
+
+    made = train_soup(
+        train_one, place, Path(folder), settings=settings, soup=soup, progress=progress
+    )
+    return made, functools.reduce(lambda before, one: one.plus(before), costs) if costs else None
 
 
 def _end(artifact: Artifact, folder: str, cost: Cost | None, *, json: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from edge_runtime.storage import canonical_json
+from trainer.soup import TRAININGS
 from trainer.tracking.energy import Cost
 from trainer.tracking.provenance import code_version, library_versions
 from trainer.tracking.tracker import Measurement, Run
@@ -47,8 +48,13 @@ _COUNTRY = "edgewise.country"
 
 
 def name_of_run(folder: Path) -> str:
-    """A run's name: ``smart-home`` for ``build/smart-home/checkpoint``."""
+    """A run's name: ``smart-home`` for ``build/smart-home/checkpoint``.
+
+    The second of several trainings of it is ``smart-home-2``.
+    """
     folder = folder.absolute()
+    if folder.parent.suffix == TRAININGS:
+        return f"{name_of_run(folder.parent.with_suffix(''))}-{folder.name}"
     return (folder.parent if folder.name == "checkpoint" else folder).name
 
 
