@@ -35,6 +35,7 @@ ROOT = DOCS.parent
 SECTIONS: tuple[tuple[str, type[msgspec.Struct], Path], ...] = (
     ("data", trainer_config.DataSettings, trainer_config.DEFAULTS),
     ("train", trainer_config.TrainSettings, trainer_config.DEFAULTS),
+    ("soup", trainer_config.SoupSettings, trainer_config.DEFAULTS),
     ("distillation", trainer_config.DistillationSettings, trainer_config.DEFAULTS),
     ("calibration", trainer_config.CalibrationSettings, trainer_config.DEFAULTS),
     ("track", trainer_config.TrackSettings, trainer_config.DEFAULTS),
