@@ -152,5 +152,6 @@ def test_intents_that_training_never_saw_are_added_and_measured_the_same_each_ti
     assert added.labels[-1:] == first.intents
     assert first.seed == 2
     assert first.data == read_dataset(tmp_path / "whole").digest
-    assert set(first.settings) == {"data", "train", "calibration", "compile", "bundle", "intent"}
+    stages = {"data", "train", "soup", "calibration", "compile", "bundle", "intent"}
+    assert set(first.settings) == stages
     assert first.settings["intent"] == {"taken": 0.4}
