@@ -118,6 +118,7 @@ def build_line(
             checkpoint,
             settings=settings.train,
             soup=settings.soup,
+            teaching=teaching,
             progress=progress,
         ),
     )

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
 
 from trainer.errors import TrainingError
 
-__all__ = ["choose_device", "choose_precision", "make_deterministic", "native_precisions"]
+__all__ = [
+    "choose_device",
+    "choose_precision",
+    "make_deterministic",
+    "native_precisions",
+    "translating_memory_errors",
+]
 
 Precision = Literal["fp32", "bf16"]
 
@@ -72,3 +80,19 @@ def make_deterministic(seed: int, threads: int) -> None:
     # As use_deterministic_algorithms does, without loading torch's compiler, which takes seconds.
     torch.set_deterministic_debug_mode("error")
     torch.manual_seed(seed)
+
+
+@contextlib.contextmanager
+def translating_memory_errors() -> Iterator[None]:
+    """Say what to set lower when a GPU's memory runs out where no batch can be halved.
+
+    Raises:
+        TrainingError: it ran out in the block.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            "out of GPU memory outside the batches, which alone can be halved; set train.method "
+            "to lora or qlora, train.max_tokens lower, or train.device to cpu"
+        ) from error

@@ -8,58 +8,69 @@ from typing import Any
 
 import torch
 
-from edge_runtime.console import Progress
-from trainer.checkpoint import Checkpoint, load_model, save_model
-from trainer.dataset import Dataset
-from trainer.devices import choose_device, make_deterministic
+from edge_runtime.console import Progress, no_progress
+from trainer.checkpoint import Checkpoint, load_model, read_checkpoint, save_model
+from trainer.devices import make_deterministic, translating_memory_errors
 from trainer.examples import examples_of, open_tokenizer
 from trainer.head import describe_head
 from trainer.inference import embeddings_of
 from trainer.model import IntentModel
+from trainer.processes import Processes
+from trainer.training_inputs import TrainingInputs
 
-__all__ = ["write_mean"]
+__all__ = ["make_mean"]
+
+_OF_EACH = ("epochs", "best_epoch", "last_epoch_loss", "history", "batch_parts")
 
 
-def write_mean(
-    members: Sequence[Checkpoint],
-    dataset: Dataset,
-    folder: Path,
+def make_mean(
+    members: Sequence[Path],
+    inputs: TrainingInputs,
+    folder: Path | None,
     *,
-    threads: int,
-    device: str,
-    progress: Progress,
+    processes: Processes,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Fill the folder of a checkpoint with the mean of others.
 
     Its head's statistics, which out-of-scope scores need, are of the mean's own embeddings.
+    Every process calls this, and embeds its share of the texts.
 
     Args:
-        members: of one dataset and one base model or teacher, trained with the same settings but
-            for the seed.
-        dataset: what they were trained on.
-        folder: gets the files; there is one.
-        threads: processor threads; 0 leaves torch's own choice.
-        device: ``auto``, ``cpu`` or ``cuda``: where texts are embedded.
+        members: checkpoints that were trained with these inputs but for the seed. Only the main
+            process reads them: other machines have none.
+        inputs: of each training.
+        folder: gets the files; there is one. ``None`` in all but the main process.
+        processes: those that train together.
         progress: told each step.
 
     Returns:
-        The document's result, with what each training did.
+        The document's result, with what each training did; empty in all but the main process.
 
     Raises:
-        TrainingError: the weights of one do not fit its configuration.
+        ArtifactError: a member is missing or damaged.
+        TrainingError: the weights of one do not fit its configuration, the GPU's memory is too
+            small, or another process is gone.
     """
-    first = members[0]
-    make_deterministic(0, threads)
-    model, place = _mean_model(members, progress), choose_device(device)
-    tokenizer = open_tokenizer(first.base, max_tokens=first.text.max_tokens)
-    training = examples_of(dataset.train, dataset.labels, tokenizer)
-    embeddings = embeddings_of(
-        model.to(place),
-        training.token_ids,
-        padding_id=model.padding_id,
-        device=place,
-        progress=progress,
-    )
+    settings = inputs.train_settings
+    make_deterministic(settings.seed, settings.threads)
+    checkpoints = [read_checkpoint(one) for one in members] if folder is not None else []
+    tokenizer = open_tokenizer(inputs.base, max_tokens=settings.max_tokens)
+    training = examples_of(inputs.dataset.train, inputs.dataset.labels, tokenizer)
+    mean = _mean_model(checkpoints, progress) if folder is not None else None
+    model: IntentModel = processes.hear(mean)
+    with translating_memory_errors():
+        embeddings = embeddings_of(
+            model.to(processes.device),
+            training.token_ids,
+            padding_id=model.padding_id,
+            device=processes.device,
+            processes=processes,
+            progress=progress if folder is not None else no_progress,
+        )
+    if folder is None:
+        return {}
+    first = checkpoints[0]
     head = describe_head(
         model.head,
         embeddings.numpy(),
@@ -69,27 +80,25 @@ def write_mean(
     save_model(
         model.to("cpu"), folder, head=head, labels=first.labels, text=first.text, base=first.base
     )
-    results = [one.artifact.document.result for one in members]
-    return {
-        **{
-            name: results[0][name]
-            for name in ("intents", "utterances", "intent_names_learnt", "parameters")
-        },
-        "trainings": [
-            {name: one[name] for name in ("epochs", "best_epoch", "history")} for one in results
-        ],
-    }
+    documents = [one.artifact.document.result for one in checkpoints]
+    common = {name: value for name, value in documents[0].items() if name not in _OF_EACH}
+    each = [
+        {"checkpoint": one.artifact.digest}
+        | {name: document[name] for name in _OF_EACH if name in document}
+        for one, document in zip(checkpoints, documents, strict=True)
+    ]
+    return {**common, "trainings": each}
 
 
 def _mean_model(members: Sequence[Checkpoint], progress: Progress) -> IntentModel:
-    """The model whose every weight is the mean of the members'; one is in memory at a time."""
+    """The model whose every weight is the mean of the members'; two are in memory at a time."""
     model: IntentModel = load_model(members[0])
-    sums = {name: one.double() for name, one in model.state_dict().items()}
+    means = model.state_dict()
     for number, member in enumerate(members[1:], start=2):
         progress("averaging", number, len(members), "")
-        for name, one in load_model(member).state_dict().items():
-            sums[name] += one
-    with torch.no_grad():
-        for name, one in model.state_dict().items():
-            one.copy_(sums[name] / len(members))
+        others = load_model(member).state_dict()
+        for name, mean in means.items():
+            # What is counted or looked up, such as positions, is the same in all.
+            if mean.is_floating_point():
+                mean.add_(others[name] - mean, alpha=1 / number)
     return model

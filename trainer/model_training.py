@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +14,7 @@ from edge_runtime.text import TextSettings
 from trainer.base_model import BaseModel
 from trainer.config import TrainSettings
 from trainer.dataset import Dataset
-from trainer.errors import NotFiniteError, TrainingError
+from trainer.errors import NotFiniteError
 from trainer.examples import Examples, examples_of, examples_of_names, open_tokenizer
 from trainer.intent_names import names_tell
 
@@ -79,7 +78,11 @@ def train_model(
 
     from trainer.adapters import add_adapter, merge_adapter
     from trainer.checkpoint import save_adapter, save_model
-    from trainer.devices import choose_precision, make_deterministic
+    from trainer.devices import (
+        choose_precision,
+        make_deterministic,
+        translating_memory_errors,
+    )
     from trainer.fitting import fit
     from trainer.head import describe_head
     from trainer.inference import embeddings_of
@@ -122,7 +125,7 @@ def train_model(
             progress=progress,
         )
 
-    with _translating_memory_errors():
+    with translating_memory_errors():
         learnt = _begin_head(model, training, names, embed=embed, settings=settings)
         named = learnt is not training
         lesson = None
@@ -231,19 +234,6 @@ def _load(
     encoder = load_encoder(base, quantization=four_bit(precision), device=device)
     prepare_four_bit(encoder)
     return encoder
-
-
-@contextlib.contextmanager
-def _translating_memory_errors() -> Iterator[None]:
-    import torch
-
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            "out of GPU memory outside the batches, which alone can be halved; set train.method "
-            "to lora or qlora, train.max_tokens lower, or train.device to cpu"
-        ) from error
 
 
 def _check_max_tokens(wanted: int, encoder: Any, base: BaseModel) -> None:

@@ -98,12 +98,16 @@ def join_processes(wanted: str) -> Processes:
 
 
 def leave_processes() -> None:
-    """Close the connections to the other processes that ``join_processes`` made."""
+    """Close the connections to the other processes that ``join_processes`` made.
+
+    Raises:
+        TrainingError: another process is gone.
+    """
     from accelerate import PartialState
 
     state: Any = PartialState()
     # None goes before the others have what they wait for.
-    state.wait_for_everyone()
+    _exchange(state.wait_for_everyone)
     state.destroy_process_group()
 
 

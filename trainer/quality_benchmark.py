@@ -28,9 +28,9 @@ from trainer.dataset import build_dataset, read_dataset, write_dataset
 from trainer.evaluate import evaluate
 from trainer.held_out import require_test
 from trainer.measures import Measures
-from trainer.soup import train_soup
+from trainer.soup import places_of_trainings, settings_of_trainings, train_soup
 from trainer.teaching import Teaching
-from trainer.timed_training import train_timed
+from trainer.timed_training import seconds_of, train_timed
 
 __all__ = [
     "PROTOCOLS",
@@ -228,22 +228,45 @@ def _make_model(
     seconds: list[float | None] = []
 
     def train_soup_of(name: str, teaching: Teaching | None = None) -> Artifact:
-        def train_one(folder: Path, own: TrainSettings) -> Artifact:
-            # The first training is that of a model by itself, which may have been measured too.
-            folder = place / name if own.seed == settings.seed and teaching is None else folder
-            timed = train_timed(dataset, folder, settings=own, teaching=teaching, progress=progress)
-            seconds.append(timed.seconds)
-            return timed.artifact
-
         several = "" if soup.trainings == 1 else f"-mean-of-{soup.trainings}"
-        return train_soup(
+        mean = place / f"{name}{several}"
+
+        def own_place(folder: Path, own: TrainSettings) -> Path:
+            # The first training is that of a model by itself, which may have been measured too.
+            return place / name if own.seed == settings.seed and teaching is None else folder
+
+        def train_one(folder: Path, own: TrainSettings) -> Artifact:
+            return train_timed(
+                dataset,
+                own_place(folder, own),
+                settings=own,
+                teaching=teaching,
+                progress=progress,
+            ).artifact
+
+        made = train_soup(
             train_one,
             dataset,
-            place / f"{name}{several}",
+            mean,
             settings=settings,
             soup=soup,
+            teaching=teaching,
             progress=progress,
         )
+        if soup.trainings == 1:
+            seconds.append(seconds_of(mean, made.digest))
+        else:
+            each = settings_of_trainings(settings, soup)
+            seconds.extend(
+                seconds_of(own_place(folder, own), one["checkpoint"])
+                for folder, own, one in zip(
+                    places_of_trainings(mean, soup),
+                    each,
+                    made.document.result["trainings"],
+                    strict=True,
+                )
+            )
+        return made
 
     trained = train_soup_of("checkpoint")
     if distillation is not None:

@@ -1,31 +1,40 @@
-"""Several trainings, one model: the mean of their weights, which answers better than each of them.
+"""Several trainings, one model: the mean of their weights.
 
-Source: model soups, Wortsman et al. 2022, arXiv 2203.05482; this is their uniform soup. Trainings
-that begin with the same weights end close enough together for a mean to make sense. The model is
-of the size of one; the training takes as often as long.
+On average it answers better than they do. Source: model soups, Wortsman et al. 2022, arXiv
+2203.05482; this is their uniform soup. Trainings that begin with the same weights end close
+enough together for a mean to make sense. The model is of the size of one; the training takes as
+often as long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from edge_runtime.artifact import Artifact, produce_artifact
+from edge_runtime.artifact import Artifact
 from edge_runtime.console import Progress, no_progress
+from edge_runtime.storage import absolute
 from trainer.config import SoupSettings, TrainSettings
-from trainer.dataset import read_dataset
-from trainer.launching import is_launched, is_main_process
+from trainer.last_good import remove_last_good
+from trainer.launching import is_launched
+from trainer.produced_together import produce_together
+from trainer.train import KIND
+from trainer.training_inputs import find_inputs
 
-__all__ = ["TRAININGS", "settings_of_trainings", "train_soup"]
+if TYPE_CHECKING:
+    from trainer.teaching import Teaching
+
+__all__ = ["TRAININGS", "places_of_trainings", "settings_of_trainings", "train_soup"]
 
 TRAININGS = ".trainings"
 """Ending of the folder with the single trainings, beside that of their mean."""
 
-_KIND = "checkpoint"
-_REVISION = 1
+_REVISION = 2
+# So that neither number can take the other's part in the sum.
+_REVISIONS = 1000
 # Far apart, so that no other seed that somebody tries has one of the same trainings.
 _SEEDS_APART = 1_000_003
 _SEEDS = 2**31
@@ -38,12 +47,14 @@ def train_soup(
     *,
     settings: TrainSettings,
     soup: SoupSettings,
+    teaching: Teaching | None = None,
     progress: Progress = no_progress,
 ) -> Artifact:
     """Train once; or as often as the settings say, and write the mean of the weights.
 
     The single trainings stay in ``<folder>.trainings``, the first with the seed of the settings.
-    One that is up to date is not trained again, one that was killed goes on.
+    One that is up to date is not trained again, one that was killed goes on. A mean that is up to
+    date does not need them any more.
 
     Under ``accelerate launch`` every process calls this; the main process writes the mean.
 
@@ -53,6 +64,7 @@ def train_soup(
         folder: the checkpoint to write; skipped when it is up to date.
         settings: of each training, but for its seed.
         soup: how many trainings.
+        teaching: what ``train_one`` is given.
         progress: told each step of the mean.
 
     Raises:
@@ -60,40 +72,39 @@ def train_soup(
     """
     if soup.trainings == 1:
         return train_one(folder, settings)
-    places = folder.with_name(f"{folder.name}{TRAININGS}")
-    members = [
-        train_one(places / str(number), own)
-        for number, own in enumerate(settings_of_trainings(settings, soup), start=1)
-    ]
-    if is_launched() and not is_main_process():
-        # What the main process makes of them is nothing that the others need.
-        return members[0]
-    first = members[0].document
+    folder = absolute(folder)
+    inputs = find_inputs(dataset_folder, folder, settings=settings, teaching=teaching)
+    launched = _join(settings) if is_launched() else None
 
-    def make(partial: Path) -> dict[str, Any]:
-        from trainer.checkpoint import read_checkpoint
-        from trainer.mean_weights import write_mean
+    def make(partial: Path | None) -> dict[str, Any]:
+        from trainer.mean_weights import make_mean
 
-        return write_mean(
-            [read_checkpoint(one.folder) for one in members],
-            read_dataset(dataset_folder),
+        places = places_of_trainings(folder, soup)
+        members = [
+            train_one(place, own)
+            for place, own in zip(places, settings_of_trainings(settings, soup), strict=True)
+        ]
+        return make_mean(
+            [one.folder for one in members],
+            inputs,
             partial,
-            threads=settings.threads,
-            device=settings.device,
+            processes=launched or _join(settings),
             progress=progress,
         )
 
-    return produce_artifact(
+    artifact = produce_together(
         folder,
-        kind=_KIND,
-        revision=_REVISION,
-        settings={**first.settings, "soup": msgspec.structs.asdict(soup)},
-        parents={
-            **first.parents,
-            **{f"training_{number}": one.digest for number, one in enumerate(members, start=1)},
-        },
+        processes=launched,
+        kind=KIND,
+        revision=inputs.revision * _REVISIONS + _REVISION,
+        settings={**inputs.settings, "soup": msgspec.structs.asdict(soup)},
+        parents=inputs.parents,
         make=make,
     )
+    if artifact is not None and not artifact.skipped:
+        remove_last_good(folder, kind=KIND)
+    told: Any = artifact if launched is None else launched.hear(artifact)
+    return cast("Artifact", told)
 
 
 def settings_of_trainings(settings: TrainSettings, soup: SoupSettings) -> list[TrainSettings]:
@@ -102,3 +113,15 @@ def settings_of_trainings(settings: TrainSettings, soup: SoupSettings) -> list[T
         msgspec.structs.replace(settings, seed=(settings.seed + number * _SEEDS_APART) % _SEEDS)
         for number in range(soup.trainings)
     ]
+
+
+def places_of_trainings(folder: Path, soup: SoupSettings) -> list[Path]:
+    """Where the single trainings of the mean in this folder lie."""
+    beside = folder.with_name(f"{folder.name}{TRAININGS}")
+    return [beside / str(number) for number in range(1, soup.trainings + 1)]
+
+
+def _join(settings: TrainSettings) -> Any:
+    from trainer.processes import join_processes
+
+    return join_processes(settings.device)

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from edge_runtime.artifact import produce_artifact
+from edge_runtime.artifact import Artifact, read_artifact
 from edge_runtime.console import Progress, no_progress
+from edge_runtime.errors import ArtifactError
 from edge_runtime.tokenization import Tokenizer
 from trainer.checkpoint import Checkpoint, load_model
 from trainer.config import DistillationSettings, TrainSettings
@@ -19,6 +21,7 @@ from trainer.examples import Examples
 from trainer.inference import embeddings_of
 from trainer.losses import Form, Lesson
 from trainer.processes import Processes
+from trainer.produced_together import produce_together
 from trainer.scrambling import scramble
 from trainer.students import make_student
 
@@ -47,6 +50,19 @@ class Teaching(NamedTuple):
                 f"intents: {other[0]!r} is in one alone ({len(other)} such); give a teacher that "
                 "was trained on this dataset's intents",
                 intents=other,
+            )
+
+    def check_place(self, folder: Path) -> None:
+        """Check that a student does not go where its teacher is.
+
+        Raises:
+            TrainingError: it would replace its teacher.
+        """
+        own = self.checkpoint.artifact.folder
+        if folder.resolve() == own.resolve():
+            raise TrainingError(
+                f"the student would replace its teacher {own}; give it another folder",
+                folder=folder,
             )
 
     @property
@@ -113,6 +129,7 @@ class Teaching(NamedTuple):
 
         Raises:
             StorageError: the answers cannot be written.
+            TrainingError: another training put its own answers there meanwhile.
         """
         folder = self.checkpoint.artifact.folder
         kept = folder.with_name(f"{folder.name}.logits")
@@ -121,7 +138,7 @@ class Teaching(NamedTuple):
             for number in range(self.settings.scrambled_forms)
         ]
 
-        def make(partial: Path) -> dict[str, Any]:
+        def make(partial: Path | None) -> dict[str, Any]:
             model = load_model(self.checkpoint).to(processes.device)
             head = self.checkpoint.head()
             for number, rows in enumerate([training.token_ids, *forms]):
@@ -130,30 +147,25 @@ class Teaching(NamedTuple):
                     rows,
                     padding_id=model.padding_id,
                     device=processes.device,
+                    processes=processes,
                     progress=progress,
                 )
-                logits = head.logits(embeddings.numpy()).astype(np.float16)
-                np.save(partial / _file_of(number), logits, allow_pickle=False)
+                if partial is not None:
+                    logits = head.logits(embeddings.numpy()).astype(np.float16)
+                    np.save(partial / _file_of(number), logits, allow_pickle=False)
             return {"texts": len(training.labels)}
 
-        if processes.is_main:
-            produce_artifact(
-                kept,
-                kind=_KIND,
-                revision=_REVISION,
-                settings={"scrambled_forms": self.settings.scrambled_forms},
-                parents={"checkpoint": self.checkpoint.artifact.digest, **inputs},
-                make=make,
-            )
-        # Told and not read by each: other machines have no such folder.
-        answers = processes.hear(
-            [
-                np.load(kept / _file_of(number), allow_pickle=False)
-                for number in range(len(forms) + 1)
-            ]
-            if processes.is_main
-            else None
+        made = produce_together(
+            kept,
+            processes=processes,
+            kind=_KIND,
+            revision=_REVISION,
+            settings={"scrambled_forms": self.settings.scrambled_forms},
+            parents={"checkpoint": self.checkpoint.artifact.digest, **inputs},
+            make=make,
         )
+        # Told and not read by each: other machines have no such folder.
+        answers = processes.hear(None if made is None else _read(made, count=len(forms) + 1))
         logits, *others = (torch.from_numpy(one).float() for one in answers)
         return Lesson(
             logits=logits,
@@ -161,6 +173,24 @@ class Teaching(NamedTuple):
             temperature=self.settings.temperature,
             forms=[Form(*one) for one in zip(forms, others, strict=True)],
         )
+
+
+def _read(made: Artifact, *, count: int) -> list[NDArray[np.float16]]:
+    """Read the answers, as they were made or found."""
+    try:
+        answers = [
+            np.load(made.folder / _file_of(number), allow_pickle=False) for number in range(count)
+        ]
+        is_same = read_artifact(made.folder, _KIND).digest == made.digest
+    except (OSError, ValueError, ArtifactError):
+        is_same = False
+    if not is_same:
+        raise TrainingError(
+            f"another training replaced the teacher's answers in {made.folder} while they were "
+            "read; run this one again when the other has begun its passes",
+            folder=made.folder,
+        )
+    return answers
 
 
 def _file_of(number: int) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trainer.teaching import Teaching
     from trainer.training_state import EpochRecord
 
-__all__ = ["Look", "TimedTraining", "train_timed"]
+__all__ = ["Look", "TimedTraining", "seconds_of", "train_timed"]
 
 
 class Look(NamedTuple):
@@ -105,16 +105,28 @@ def train_timed(
         progress=progress,
     )
     seconds = watch.seconds()
-    path = folder.with_name(f"{folder.name}.seconds.json")
     if watch.is_whole:
         kept = _Kept(checkpoint=artifact.digest, seconds=round(seconds, 3))
-        write_atomically(path, canonical_json(kept))
-    return TimedTraining(artifact, _read(path, artifact.digest), tuple(watch.looks))
+        write_atomically(_place(folder), canonical_json(kept))
+    return TimedTraining(artifact, seconds_of(folder, artifact.digest), tuple(watch.looks))
 
 
-def _read(path: Path, checkpoint: str) -> float | None:
+def seconds_of(folder: Path, checkpoint: str) -> float | None:
+    """How long a training took that is up to date now.
+
+    Args:
+        folder: the checkpoint's.
+        checkpoint: its digest.
+
+    Returns:
+        ``None`` when it was never measured in one piece, or is not there any more.
+    """
     try:
-        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+        kept = msgspec.json.decode(_place(folder).read_bytes(), type=_Kept)
     except (OSError, *JSON_ERRORS):
         return None
     return kept.seconds if kept.checkpoint == checkpoint else None
+
+
+def _place(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.seconds.json")

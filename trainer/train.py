@@ -5,32 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from edge_runtime.artifact import Artifact, produce_artifact
 from edge_runtime.console import Progress, no_progress
-from trainer.base_model import find_base_model
+from edge_runtime.storage import absolute
 from trainer.config import TrainSettings
-from trainer.dataset import read_dataset
 from trainer.errors import ResumeError, TrainingError
 from trainer.last_good import keep_last_good, remove_last_good, tell_failure
 from trainer.launching import is_launched
 from trainer.model_training import Work, train_model
 from trainer.observer import NoObserver, TrainingObserver
+from trainer.training_inputs import find_inputs
 
 if TYPE_CHECKING:
     from trainer.processes import Processes
     from trainer.teaching import Teaching
     from trainer.training_state import TrainingStateStore
 
-__all__ = ["train"]
+__all__ = ["KIND", "train"]
 
 KIND = "checkpoint"
+"""Of the artifact that a training makes."""
 SAVE_EVERY_S = 30.0
-REVISION = 6
-# Of students alone, so that what changes only them leaves their teachers up to date. What changes
-# every training raises both.
-_STUDENT_REVISION = 7
 
 
 def train(
@@ -74,22 +69,13 @@ def train(
         SettingsError: more tokens are asked for than the base model reads.
         StorageError: the disk is full, or ``folder`` cannot be written or holds something else.
         TrainingError: the loss is not finite, the GPU's memory is too small, there is no GPU
-            where one is asked for, or another process of the training is gone.
+            where one is asked for, another process of the training is gone, or the teacher was
+            trained on other intents or would be replaced.
     """
-    dataset = read_dataset(dataset_folder)
-    if teaching is None:
-        base = find_base_model(settings.base_model)
-        parents = {"dataset": dataset.digest, "base_model": base.digest}
-    else:
-        teaching.check(dataset.labels)
-        base, settings = teaching.checkpoint.base, teaching.adapt(settings)
-        parents = {"dataset": dataset.digest, "teacher": teaching.checkpoint.artifact.digest}
-    # Where a folder lies on this machine is nothing that the result depends on.
-    own_settings = msgspec.structs.asdict(settings) | {"base_model": base.name}
-    if teaching is not None:
-        own_settings["distillation"] = msgspec.structs.asdict(teaching.settings)
-    revision = REVISION if teaching is None else _STUDENT_REVISION
-    work = Work(dataset, base, settings, teaching, progress)
+    folder = absolute(folder)
+    inputs = find_inputs(dataset_folder, folder, settings=settings, teaching=teaching)
+    settings = inputs.train_settings
+    work = Work(inputs.dataset, inputs.base, settings, teaching, progress)
     # Alone, nothing heavy is loaded before it is known that there is something to do.
     launched = _join(settings) if is_launched() else None
     if launched is not None and not launched.is_main:
@@ -100,15 +86,15 @@ def train(
         from trainer.devices import choose_precision
         from trainer.training_state import TrainingStateStore
 
-        inputs = {
-            "settings": own_settings,
+        of_state = {
+            "settings": inputs.settings,
             "processes": processes.count,
-            "revision": revision,
+            "revision": inputs.revision,
             # What "auto" stands for here: on another machine it may be something else.
             "device": processes.device.type,
             "precision": choose_precision(settings.precision, processes.device),
         }
-        return TrainingStateStore(_state_folder(folder), inputs={**inputs, **parents})
+        return TrainingStateStore(_state_folder(folder), inputs={**of_state, **inputs.parents})
 
     def make(partial: Path) -> dict[str, Any]:
         nonlocal begun
@@ -120,7 +106,7 @@ def train(
             processes.hear(error)
             raise
         watching = observer or NoObserver()
-        watching.begin({"settings": own_settings, **parents}, resumed=resumed)
+        watching.begin({"settings": inputs.settings, **inputs.parents}, resumed=resumed)
         begun = processes.hear(True)
         outcome = train_model(
             work,
@@ -137,9 +123,9 @@ def train(
                     partial,
                     folder,
                     kind=KIND,
-                    revision=revision,
-                    settings=own_settings,
-                    parents=parents,
+                    revision=inputs.revision,
+                    settings=inputs.settings,
+                    parents=inputs.parents,
                     result=outcome.result,
                     failure=outcome.failure,
                 )
@@ -150,7 +136,12 @@ def train(
         return outcome.result
 
     artifact = produce_artifact(
-        folder, kind=KIND, revision=revision, settings=own_settings, parents=parents, make=make
+        folder,
+        kind=KIND,
+        revision=inputs.revision,
+        settings=inputs.settings,
+        parents=inputs.parents,
+        make=make,
     )
     if not artifact.skipped:
         remove_last_good(folder, kind=KIND)

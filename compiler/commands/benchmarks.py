@@ -83,7 +83,8 @@ def quality(
             variant=variant,
             protocol=protocol,
             seeds=seeds,
-            trainings=trainings,
+            # Also where the setting and not the flag says so: the command has to give the same.
+            trainings=several if several > 1 else None,
         )
         result = benchmark_quality(
             data,

@@ -356,6 +356,8 @@ def test_each_of_several_trainings_is_recorded_and_so_is_their_mean(
     assert {one["status"] for one in found.values()} == {"finished"}
     energies = [found[name]["cost"]["energy_wh"] for name in ("lamps-1", "lamps-2")]
     assert trained["cost"]["energy_wh"] == pytest.approx(sum(energies))
+    # So the model that ships tells what it took.
+    assert found["lamps"]["cost"]["energy_wh"] == pytest.approx(sum(energies))
     accuracy = judged["test"]["in_scope_accuracy"]
     assert found["lamps"]["test"]["in_scope_accuracy"] == accuracy
 

@@ -264,6 +264,45 @@ def test_two_processes_make_the_mean_of_several_trainings(
         assert torch.allclose(tensor, both.mean(0), atol=1e-7), name
 
 
+# There is no room for the mean, in the one process that writes it.
+NO_ROOM = """
+def change(module):
+    def refuse(*rest, **named):
+        raise OSError(28, "No space left on device")
+
+    module.save_model = refuse
+"""
+
+
+@pytest.mark.slow
+def test_a_mean_that_cannot_be_written_ends_every_process_with_a_line(
+    tiny_line, tiny_base_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEWISE_SOUP_TRAININGS", "2")
+    with changing("trainer.mean_weights", NO_ROOM, place=tmp_path):
+        training = start_training(
+            tiny_line, tmp_path / "made", tiny_base_model, processes=2, minimum_steps=4
+        )
+    _, err = training.communicate(timeout=300)
+    assert training.returncode == 1, err
+    assert "disk is full" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "made").exists()
+    assert len(list((tmp_path / "made.trainings").iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_settings_that_cannot_be_are_told_before_any_process_starts(
+    tiny_line, tiny_base_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEWISE_SOUP_TRAININGS", "0")
+    training = start_training(tiny_line, tmp_path / "made", tiny_base_model, processes=2)
+    _, err = training.communicate(timeout=300)
+    assert training.returncode == 1
+    (line,) = err.splitlines()
+    assert "soup.trainings" in line
+
+
 def start_small_training(line: Any, folder: Path, base: Path) -> subprocess.Popen[str]:
     """Two processes, and a set that counts as small: 60 passes of two steps."""
     return start_training(line, folder, base, processes=2, minimum_steps=120)

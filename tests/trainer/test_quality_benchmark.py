@@ -217,9 +217,12 @@ def test_models_may_each_be_the_mean_of_several_trainings(
     # The first of them was measured by itself, and was not trained again.
     assert (tmp_path / "full-1" / "checkpoint" / "checkpoint.json").stat() == alone
     first = read_checkpoint(tmp_path / "full-1" / "checkpoint").artifact
-    assert mean.document.parents["training_1"] == first.digest
+    assert mean.document.result["trainings"][0]["checkpoint"] == first.digest
     assert result.parameters == single.parameters
     assert result.seconds > single.seconds
+    # A mean that is up to date still tells what its trainings took.
+    again = benchmark(tiny_utterances, tmp_path, settings, protocol="full", seeds=1, trainings=2)
+    assert again.seconds == result.seconds
     assert (tmp_path / "full-1" / "checkpoint-mean-of-2-evaluation").is_dir()
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,8 @@ import torch
 from safetensors.torch import load_file
 
 from edge_runtime.artifact import Artifact
+from edge_runtime.errors import StorageError
+from edge_runtime.storage import canonical_json
 from trainer.checkpoint import load_model, read_checkpoint
 from trainer.config import CalibrationSettings, SoupSettings, TrainSettings
 from trainer.dataset import read_dataset
@@ -108,10 +114,11 @@ def test_its_document_tells_of_each_training(made: Path) -> None:
     document = read_checkpoint(made).artifact.document
     members = [read_checkpoint(one).artifact for one in members_of(made)]
     assert document.settings["soup"] == {"trainings": 3}
-    assert [document.parents[f"training_{number}"] for number in (1, 2, 3)] == [
+    assert [one["checkpoint"] for one in document.result["trainings"]] == [
         one.digest for one in members
     ]
-    assert document.parents["dataset"] == members[0].document.parents["dataset"]
+    assert document.parents == members[0].document.parents
+    assert [one["batch_parts"] for one in document.result["trainings"]] == [1, 1, 1]
     assert [one["epochs"] for one in document.result["trainings"]] == [
         one.document.result["epochs"] for one in members
     ]
@@ -144,20 +151,192 @@ def test_one_training_is_a_training_as_ever(
     )
 
 
-def test_what_is_up_to_date_is_skipped_and_a_lost_training_is_made_again(
+def test_a_mean_that_is_up_to_date_does_not_need_its_trainings_any_more(
+    made: Path, train_in: Callable[..., Artifact], tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(made, folder)
+    same = train_in(folder)
+    assert same.skipped
+    assert same.digest == read_checkpoint(made).artifact.digest
+    assert [one.name for one in tmp_path.iterdir()] == ["model"]
+
+
+def test_another_number_of_trainings_is_another_mean_of_those_that_are_there(
     made: Path, train_in: Callable[..., Artifact], tmp_path: Path
 ) -> None:
     folder = tmp_path / "model"
     for one in (made, made.with_name("model.trainings")):
         shutil.copytree(one, tmp_path / one.name)
-    assert train_in(folder).skipped
     shutil.rmtree(members_of(folder)[1])
-    again = train_in(folder)
-    assert again.skipped
-    assert len(members_of(folder)) == 3
-    fewer = train_in(folder, SoupSettings(trainings=2))
+    steps: list[int] = []
+    fewer = train_in(
+        folder,
+        SoupSettings(trainings=2),
+        progress=lambda what, done, *_: steps.append(done) if what == "training" else None,
+    )
     assert not fewer.skipped
     assert fewer.document.settings["soup"] == {"trainings": 2}
+    # One training, that of the lost second.
+    assert steps.count(max(steps)) == 1
+    assert len(members_of(folder)) == 3
+
+
+def test_a_damaged_training_is_made_again(
+    made: Path, train_in: Callable[..., Artifact], tmp_path: Path
+) -> None:
+    shutil.copytree(made.with_name("model.trainings"), tmp_path / "model.trainings")
+    folder = tmp_path / "model"
+    (members_of(folder)[2] / "weights.safetensors").write_bytes(b"cut")
+    assert train_in(folder).digest == read_checkpoint(made).artifact.digest
+
+
+def test_another_rate_makes_all_of_it_again(
+    made: Path, tiny_line: Any, tiny_train_settings: TrainSettings, tmp_path: Path
+) -> None:
+    for one in (made, made.with_name("model.trainings")):
+        shutil.copytree(one, tmp_path / one.name)
+    again = train_soup(
+        lambda place, settings: train(tiny_line.dataset, place, settings=settings),
+        tiny_line.dataset,
+        tmp_path / "model",
+        settings=msgspec.structs.replace(tiny_train_settings, learning_rate=1e-4),
+        soup=THREE,
+    )
+    before = read_checkpoint(made).artifact.document.result["trainings"]
+    now = again.document.result["trainings"]
+    assert not {one["checkpoint"] for one in now} & {one["checkpoint"] for one in before}
+
+
+def test_where_something_else_stands_nothing_is_trained(
+    train_in: Callable[..., Artifact], tmp_path: Path
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "letter.txt").write_text("dear")
+    with pytest.raises(StorageError, match="holds something else"):
+        train_in(tmp_path / "model")
+    assert [one.name for one in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model" / "letter.txt").read_text() == "dear"
+
+
+def test_a_place_in_the_cloud_is_refused_by_its_own_name(
+    train_in: Callable[..., Artifact],
+) -> None:
+    with pytest.raises(StorageError) as caught:
+        train_in(Path("s3://bucket/model"))
+    assert ".trainings" not in caught.value.message
+
+
+def test_the_folder_one_is_in_may_be_the_model(
+    train_in: Callable[..., Artifact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    train_in(Path(), SoupSettings(trainings=2))
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["here", "here.trainings"]
+    assert len(read_checkpoint(tmp_path / "here").artifact.document.result["trainings"]) == 2
+
+
+def test_a_disk_that_is_full_while_the_mean_is_written_leaves_the_trainings(
+    train_in: Callable[..., Artifact],
+    made: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(made.with_name("model.trainings"), tmp_path / "model.trainings")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("trainer.mean_weights.save_model", refuse)
+        with pytest.raises(StorageError, match="disk is full"):
+            train_in(folder)
+    assert [one.name for one in tmp_path.iterdir()] == ["model.trainings"]
+    assert train_in(folder).digest == read_checkpoint(made).artifact.digest
+
+
+def test_merged_adapters_have_a_mean_too(
+    tiny_line: Any, tiny_train_settings: TrainSettings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    train_soup(
+        lambda place, settings: train(tiny_line.dataset, place, settings=settings),
+        tiny_line.dataset,
+        folder,
+        settings=msgspec.structs.replace(tiny_train_settings, method="lora"),
+        soup=SoupSettings(trainings=2),
+    )
+    single = [load_file(one / "weights.safetensors") for one in members_of(folder)]
+    differing = 0
+    for name, tensor in load_file(folder / "weights.safetensors").items():
+        assert torch.allclose(tensor, (single[0][name] + single[1][name]) / 2, atol=1e-7)
+        differing += not torch.equal(single[0][name], single[1][name])
+    assert differing > 0
+    assert all((one / "adapter").is_dir() for one in members_of(folder))
+    assert not (folder / "adapter").exists()
+
+
+def test_what_an_earlier_failure_left_goes_when_the_mean_is_made(
+    train_in: Callable[..., Artifact], made: Path, tmp_path: Path
+) -> None:
+    for ending in ("", ".trainings"):
+        shutil.copytree(made.with_name(f"model{ending}"), tmp_path / f"model{ending}")
+    document = msgspec.json.decode((made / "checkpoint.json").read_bytes())
+    document["result"]["ended_early"] = "step 6"
+    shutil.move(tmp_path / "model", tmp_path / "model.last-good")
+    (tmp_path / "model.last-good" / "checkpoint.json").write_bytes(canonical_json(document))
+    train_in(tmp_path / "model")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["model", "model.trainings"]
+
+
+@pytest.mark.slow
+def test_a_soup_that_is_killed_in_the_mean_ends_with_the_same_bytes(
+    made: Path,
+    train_in: Callable[..., Artifact],
+    tiny_line: Any,
+    tiny_train_settings: TrainSettings,
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(made.with_name("model.trainings"), tmp_path / "model.trainings")
+    settings = tmp_path / "settings.json"
+    settings.write_bytes(canonical_json(tiny_train_settings))
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "import msgspec\n"
+        "from trainer import mean_weights\n"
+        "from trainer.config import SoupSettings, TrainSettings\n"
+        "from trainer.soup import train_soup\n"
+        "from trainer.train import train\n"
+        "save = mean_weights.save_model\n"
+        "def stop(*rest, **named):\n"
+        "    save(*rest, **named)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "mean_weights.save_model = stop\n"
+        "dataset, folder, settings = map(Path, sys.argv[1:])\n"
+        "train_soup(lambda place, own: train(dataset, place, settings=own), dataset, folder,\n"
+        "    settings=msgspec.json.decode(settings.read_bytes(), type=TrainSettings),\n"
+        "    soup=SoupSettings(trainings=3))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, tiny_line.dataset, folder, settings],
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert not folder.exists()
+    assert train_in(folder).digest == read_checkpoint(made).artifact.digest
+    # And what the killed one left is cleared.
+    assert sorted(one.name for one in tmp_path.iterdir()) == [
+        "model",
+        "model.trainings",
+        "settings.json",
+    ]
 
 
 def test_a_killed_soup_goes_on_with_the_training_it_was_in(

@@ -193,3 +193,48 @@ def test_a_static_student_compiles_to_variants_that_answer_alike(
     refused = {one["name"]: one["reasons"] for one in document.document.result["refused"]}
     assert {one.name for one in variants} == {"int8", "fp32"}
     assert "encoder without layers" in refused["q8_0"][0]
+
+
+def test_a_student_does_not_replace_its_teacher(
+    tiny_line, teacher: Teaching, tiny_train_settings: TrainSettings, tmp_path: Path
+) -> None:
+    before = (tmp_path / "teacher" / "checkpoint.json").read_bytes()
+    with pytest.raises(TrainingError, match="would replace its teacher"):
+        train(
+            tiny_line.dataset,
+            tmp_path / "other" / ".." / "teacher",
+            settings=tiny_train_settings,
+            teaching=teacher,
+        )
+    assert (tmp_path / "teacher" / "checkpoint.json").read_bytes() == before
+
+
+def test_answers_that_are_replaced_while_they_are_read_are_not_learnt_from(
+    tiny_line, teacher: Teaching, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = read_dataset(tiny_line.dataset)
+    tokenizer = open_tokenizer(teacher.checkpoint.base, max_tokens=16)
+    training = examples_of(dataset.train, dataset.labels, tokenizer)
+
+    def ask(data: str) -> None:
+        teacher.ask(
+            training,
+            tokenizer,
+            inputs={"dataset": data},
+            processes=Processes(torch.device("cpu")),
+        )
+
+    load = np.load
+
+    def load_late(path: Path, **how: Any) -> Any:
+        found = load(path, **how)
+        if str(path).endswith("logits-0.npy"):
+            monkeypatch.undo()
+            ask("another")
+        return found
+
+    monkeypatch.setattr(np, "load", load_late)
+    with pytest.raises(
+        TrainingError, match=r"replaced the teacher's answers .* run this one again"
+    ):
+        ask("own")

@@ -6,6 +6,8 @@ import io
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from trainer.config import DataSettings
@@ -50,6 +52,14 @@ def test_what_cannot_be_read_is_refused(
         read(columns, data_settings)
     assert caught.value.message.startswith(reason)
     assert "\n" not in caught.value.message
+
+
+def test_two_columns_of_one_name_are_refused(data_settings: DataSettings) -> None:
+    column = pa.array(["hi"])
+    buffer = io.BytesIO()
+    pq.write_table(pa.table([column, column, column], names=["text", "intent", "text"]), buffer)
+    with pytest.raises(SourceFormatError, match="more than one column text; leave one"):
+        read(buffer.getvalue(), data_settings)
 
 
 def test_reading_goes_on_behind_a_row_when_asked(data_settings: DataSettings) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from trainer.tracking.energy import Cost
 
 __all__ = ["namespace"]
+
+Form = TypeVar("Form", bound=msgspec.Struct)
 
 
 @task(
@@ -65,21 +67,18 @@ def run(
     """Fine-tune a base model on a dataset."""
     flags = {"base_model": base_model, "epochs": epochs, "seed": seed, "method": method}
     asked = {"dataset": dataset, "folder": folder, "trainings": trainings, **flags}
+    # Before any process is started: each would tell what is wrong.
+    with ending_launched_process(), reporting_errors():
+        settings = _settings(TrainSettings, "train", flags)
+        soup = _settings(SoupSettings, "soup", {"trainings": trainings})
     if _launch(processes, "train", asked, anew, json):
         return
     with ending_launched_process(), reporting_errors(), showing_progress() as progress:
-        settings = load_settings(
-            TrainSettings,
-            "train",
-            defaults=DEFAULTS,
-            project_folder=Path.cwd(),
-            flags=flags,
-        )
         artifact, cost = _train_recorded(
             dataset,
             folder,
             settings=settings,
-            soup=_soup_settings(trainings),
+            soup=soup,
             anew=anew,
             progress=progress,
         )
@@ -114,28 +113,21 @@ def student(
 ) -> None:
     """Train a small student of a trained model."""
     asked = {"teacher": teacher, "dataset": dataset, "folder": folder, "tier": tier, "seed": seed}
+    with ending_launched_process(), reporting_errors():
+        distillation = _settings(DistillationSettings, "distillation", {"tier": tier})
+        settings = _settings(TrainSettings, "train", {"seed": seed})
+        soup = _settings(SoupSettings, "soup", {"trainings": trainings})
     if _launch(processes, "train.student", {**asked, "trainings": trainings}, anew, json):
         return
     from trainer.checkpoint import read_checkpoint
     from trainer.teaching import Teaching
 
     with ending_launched_process(), reporting_errors(), showing_progress() as progress:
-        project = Path.cwd()
-        distillation = load_settings(
-            DistillationSettings,
-            "distillation",
-            defaults=DEFAULTS,
-            project_folder=project,
-            flags={"tier": tier},
-        )
-        settings = load_settings(
-            TrainSettings, "train", defaults=DEFAULTS, project_folder=project, flags={"seed": seed}
-        )
         artifact, cost = _train_recorded(
             dataset,
             folder,
             settings=settings,
-            soup=_soup_settings(trainings),
+            soup=soup,
             teaching=Teaching(checkpoint=read_checkpoint(Path(teacher)), settings=distillation),
             anew=anew,
             progress=progress,
@@ -143,14 +135,8 @@ def student(
     _end(artifact, folder, cost, json=json)
 
 
-def _soup_settings(trainings: int | None) -> SoupSettings:
-    return load_settings(
-        SoupSettings,
-        "soup",
-        defaults=DEFAULTS,
-        project_folder=Path.cwd(),
-        flags={"trainings": trainings},
-    )
+def _settings(form: type[Form], section: str, flags: dict[str, Any]) -> Form:
+    return load_settings(form, section, defaults=DEFAULTS, project_folder=Path.cwd(), flags=flags)
 
 
 def _train_recorded(
@@ -168,9 +154,10 @@ def _train_recorded(
     from trainer.train import train
 
     place, recorder = find_dataset(dataset), recorder_of_project()
-    costs: list[Cost] = []
+    cost: Cost | None = None
 
     def train_one(own_folder: Path, own: TrainSettings) -> Artifact:
+        nonlocal cost
         with recorder.training(own_folder) as record:
             try:
                 artifact = train(
@@ -185,13 +172,20 @@ def _train_recorded(
             except ResumeError as error:
                 raise ResumeError(f"{error.message}; --anew does that", **error.data) from error
             cost = record.finish(artifact)
-            costs.extend([] if cost is None else [cost])
             return artifact
 
     made = train_soup(
-        train_one, place, Path(folder), settings=settings, soup=soup, progress=progress
+        train_one,
+        place,
+        Path(folder),
+        settings=settings,
+        soup=soup,
+        teaching=teaching,
+        progress=progress,
     )
-    return made, functools.reduce(lambda before, one: one.plus(before), costs) if costs else None
+    if soup.trainings > 1:
+        cost = None if made.skipped else recorder.cost_of_trainings(made)
+    return made, cost
 
 
 def _end(artifact: Artifact, folder: str, cost: Cost | None, *, json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,11 +12,15 @@ from edge_runtime.artifact import Artifact, read_artifact
 from trainer.config import TrackSettings
 from trainer.errors import TrackingError
 from trainer.tracking.cloudwatch import CloudWatchMetrics
+from trainer.tracking.energy import Cost
 from trainer.tracking.fields import (
     CHECKPOINT,
     INPUTS,
     LAST_EPOCH,
     PLACE,
+    cost_measurements,
+    cost_of,
+    cost_tags,
     epoch_measurements,
     flat_settings,
     name_of_run,
@@ -132,6 +137,21 @@ class Recorder:
                 unrecorded.unlink(missing_ok=True)
         return self._publish(everything) if publish else 0
 
+    def cost_of_trainings(self, mean: Artifact) -> Cost | None:
+        """What the trainings took whose mean a checkpoint is, also those of an earlier start.
+
+        Args:
+            mean: made by ``train_soup``.
+
+        Returns:
+            ``None`` when one of them is not recorded.
+        """
+        cost = None
+        if self._tracker is not None:
+            with self._forgiving():
+                cost = _cost_of_trainings(self._tracker, mean)
+        return cost
+
     def _run_of(self, tracker: Tracker, digest: str, checkpoint: Path) -> Run:
         tags = {CHECKPOINT: digest}
         found = tracker.runs(tags=tags, limit=1)
@@ -158,6 +178,9 @@ class Recorder:
             passes = numbered_passes(document.result)
             missing = [one for one in passes if one[0] > written]
             tracker.log(run, metrics=epoch_measurements(missing))
+            cost = _cost_of_trainings(tracker, trained)
+            if cost is not None:
+                tracker.log(run, metrics=cost_measurements(cost, step=0), tags=cost_tags(cost))
             close_training(tracker, run, trained, settings=self._settings)
             found = tracker.runs(tags=tags, limit=1)
         return found[0]
@@ -180,6 +203,17 @@ class Recorder:
             if not self._has_warned:
                 self._warn(f"{error.message}; going on without a record")
             self._has_warned = True
+
+
+def _cost_of_trainings(tracker: Tracker, mean: Artifact) -> Cost | None:
+    costs = []
+    for one in mean.document.result.get("trainings", []):
+        found = tracker.runs(tags={CHECKPOINT: one["checkpoint"]}, limit=1)
+        cost = cost_of(found[0]) if found else None
+        if cost is None:
+            return None
+        costs.append(cost)
+    return functools.reduce(lambda before, one: one.plus(before), costs) if costs else None
 
 
 def open_tracker(

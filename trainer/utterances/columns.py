@@ -30,7 +30,7 @@ def find_columns(names: Iterable[str], *, settings: DataSettings, source: str) -
     """Choose among a header's names; upper and lower case are the same.
 
     Raises:
-        SourceFormatError: there is no text or no intent column.
+        SourceFormatError: there is no text or no intent column, or there are two of one name.
     """
     found = list(names)
     by_name: dict[str, str] = {}
@@ -51,11 +51,19 @@ def find_columns(names: Iterable[str], *, settings: DataSettings, source: str) -
             columns=found,
         )
 
-    return Columns(
+    columns = Columns(
         text=choose("text", settings.text_column, _TEXT_NAMES),
         intent=choose("intent", settings.intent_column, _INTENT_NAMES),
         split=by_name.get(settings.split_column.casefold()),
     )
+    for read in (columns.text, columns.intent, columns.split):
+        if read is not None and found.count(read) > 1:
+            raise SourceFormatError(
+                f"{source} has more than one column {_shorten(read)}; leave one of them",
+                source=source,
+                columns=found,
+            )
+    return columns
 
 
 def unread(names: Iterable[str], columns: Columns) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from edge_runtime.errors import EdgeError, StorageError
 __all__ = [
     "JSON_ERRORS",
     "FileEntry",
+    "absolute",
     "canonical_json",
     "check_writable",
     "file_entries",
@@ -227,8 +228,7 @@ def own_folder(folder: Path, *, closing: str) -> Iterator[Path]:
         StorageError: something else stands there, and replacing it would delete it; or the
             folder is a URI.
     """
-    refuse_uri(folder)
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would follow a link at its end
+    folder = absolute(folder)
     with _one_process(folder):
         sweep_leftovers(folder)
         is_foreign = (
@@ -243,6 +243,16 @@ def own_folder(folder: Path, *, closing: str) -> Iterator[Path]:
                 path=folder,
             )
         yield folder
+
+
+def absolute(folder: Path) -> Path:
+    """A folder's absolute path, whose last part is its own name: ``.`` has none.
+
+    Raises:
+        StorageError: the folder is a URI.
+    """
+    refuse_uri(folder)
+    return Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would follow a link at its end
 
 
 def sweep_leftovers(folder: Path) -> None:
