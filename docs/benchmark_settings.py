@@ -22,6 +22,8 @@ _CHOSEN = {
         "soup": {"trainings"},
     },
     "bench.scaling": {"train": {"epochs", "seed"}},
+    # Of the checkpoint that it names, one of several that differ in the seed alone.
+    "bench.scores": {"train": {"seed"}},
 }
 # Settings of a student that those of other tiers alone read.
 _OF_STATIC = {"static_learning_rate", "static_width"}

@@ -7,6 +7,7 @@ python docs/generate.py --check   exit 1 when one is out of date
 from __future__ import annotations
 
 import ast
+import copy
 import inspect
 import sys
 import textwrap
@@ -121,7 +122,9 @@ def tasks_page() -> str:
     lines = ["# Tasks", "", "Generated from the code by `docs/generate.py`."]
     namespace = tasks.namespace
     for name in sorted(namespace.task_names):
-        task: Any = namespace[name]
+        task: Any = copy.copy(namespace[name])
+        # Who asks for a task's arguments empties its help; the page may be asked for again.
+        task.help = dict(task.help)
         aliases = namespace.task_names[name]
         lines += ["", f"## {name}", "", (task.__doc__ or "").strip().splitlines()[0]]
         if aliases:

@@ -235,11 +235,14 @@ def test_scores_show_what_they_gain_over_the_default_and_weigh(render, folder: P
         bytes=3 * 2**20,
     )
     default = msgspec.structs.replace(one, parts=("max-logit", "mahalanobis"))
+    settings = {"train": {"epochs": 6, "contrast": 0.3, "seed": 2}}
     result = ScoreBenchmark(
-        (one, default), default.parts, 3000, 100, 2**20, 2000, 1, "abc" * 20, "def" * 20, {}
+        (one, default), default.parts, 3000, 100, 2**20, 2000, 1, "abc" * 20, "def" * 20, settings
     )
     other_record(folder, "scores", result, "./inv bench.scores --resamples 2000")
     page = render(folder)
+    # Which checkpoint's scores they are is told by the model's name.
+    assert "defaults" not in page
     assert "beside the 1.00 MiB that every bundle has so that intents can be added" in page
     told = rows(page, "Out-of-scope scores, on validation")
     assert told[2] == (
