@@ -153,6 +153,7 @@ def _origin(name: str, record: BenchmarkRecord, defaults: Settings) -> str:
     gpu = f", {machine.gpu}" if machine.gpu else ""
     versions = ", ".join(f"{library} {number}" for library, number in record.versions.items())
     seeds = f"; seeds {', '.join(map(str, result['seeds']))}" if "seeds" in result else ""
+    seeds += f"; {' and '.join(result['precisions'])}" if result.get("precisions") else ""
     data = f"; dataset `{result['data'][:12]}`" if "data" in result else ""
     others = other_settings(record, defaults)
     unlike = f"; in place of today's defaults: {', '.join(others)}" if others else ""

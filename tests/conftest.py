@@ -73,6 +73,14 @@ def tiny_base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.fixture
+def wide_base_model(tmp_path: Path) -> Path:
+    """A random BERT of two layers, 768 numbers wide."""
+    script = load_script(MODELS / "make_tiny_base_model.py")
+    made: Path = script.make_tiny_base_model(tmp_path / "wide-bert", width=768)
+    return made
+
+
 @pytest.fixture(scope="session")
 def tiny_family(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Give a random base model of a family of tests/models/make_tiny_families.py, made once."""

@@ -20,7 +20,7 @@ from trainer.training_inputs import TrainingInputs
 
 __all__ = ["make_mean"]
 
-_OF_EACH = ("epochs", "best_epoch", "last_epoch_loss", "history", "batch_parts")
+_OF_EACH = ("epochs", "best_epoch", "last_epoch_loss", "history", "batch_parts", "precision")
 
 
 def make_mean(

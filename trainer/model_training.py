@@ -180,6 +180,7 @@ def train_model(
         "utterances": len(training.labels),
         "intent_names_learnt": named,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "precision": precision,
         **fitted,
     }
     return Outcome(result | _other_rate(settings, model), failure)

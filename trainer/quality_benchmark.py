@@ -107,6 +107,9 @@ class QualityResult(msgspec.Struct, frozen=True):
     """Size of that form's file, the largest of all seeds."""
     missed_gates: tuple[str, ...] = ()
     """Seeds whose form would be kept out of a bundle, and why."""
+    precisions: tuple[str, ...] = ()
+    """What the trainings of the models computed in, which the setting ``auto`` does not tell: fp32,
+    bf16. Empty when no checkpoint tells it, as those of before it was kept."""
 
 
 def benchmark_quality(
@@ -200,6 +203,7 @@ def benchmark_quality(
             for seed, one in enumerate(compiled, start=1)
             for reason in one.missed
         ),
+        precisions=tuple(sorted({one for model in models for one in model.precisions})),
     )
 
 
@@ -211,6 +215,7 @@ class _Model(NamedTuple):
     parameters: int
     seconds: float | None
     variant: VariantQuality | None
+    precisions: set[str]
 
 
 def _make_model(
@@ -288,11 +293,13 @@ def _make_model(
         )
         measures = msgspec.to_builtins(compiled.measures)
     known = [one for one in seconds if one is not None]
+    result = trained.document.result
     return _Model(
         measures,
-        trained.document.result["parameters"],
+        result["parameters"],
         sum(known) if len(known) == len(seconds) else None,
         compiled,
+        {one["precision"] for one in result.get("trainings", [result]) if "precision" in one},
     )
 
 

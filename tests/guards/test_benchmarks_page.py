@@ -104,6 +104,9 @@ def test_how_to_repeat_it_stands_below(render, folder: Path) -> None:
     page = render(folder)
     assert "`./inv bench.quality --data lamps.csv --protocol full`; seeds 1, 2, 3;" in page
     assert "torch " in page
+    path = folder / "lamps-full.json"
+    path.write_text(path.read_text().replace('"precisions": []', '"precisions": ["bf16"]'))
+    assert "--protocol full`; seeds 1, 2, 3; bf16; dataset" in render(folder)
 
 
 def test_settings_that_are_no_default_any_more_are_told(render, folder: Path) -> None:

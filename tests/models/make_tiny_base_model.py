@@ -88,15 +88,15 @@ def make_tiny_utterances(path: Path) -> Path:
     return path
 
 
-def make_tiny_base_model(folder: Path, *, seed: int = 1) -> Path:
-    """Make the model at ``folder`` and return ``folder``; equal seeds give equal bytes."""
+def make_tiny_base_model(folder: Path, *, seed: int = 1, width: int = 64) -> Path:
+    """Make the model at ``folder`` and return it; equal seeds and widths give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = make_tokenizer()
     text = tokenizer.to_str(pretty=True)
     (folder / "tokenizer.json").write_text(text, encoding="utf-8")
     configuration = BertConfig(
         vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=64,
+        hidden_size=width,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=128,

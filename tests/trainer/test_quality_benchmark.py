@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import torch
 
 from edge_runtime.errors import SettingsError
 from edge_runtime.settings import load_settings
@@ -19,6 +20,7 @@ from trainer.config import (
     TrainSettings,
 )
 from trainer.dataset import read_dataset
+from trainer.devices import choose_precision
 from trainer.evaluate import read_evaluation
 from trainer.quality_benchmark import QualityResult, benchmark_quality
 
@@ -80,6 +82,7 @@ def test_every_measure_has_a_value_for_each_seed(
     assert result.measures["ece"].sd > 0
     assert (result.seeds, result.protocol) == ((1, 2), "full")
     assert result.parameters > 80_000
+    assert result.precisions == (choose_precision(settings[1].precision, torch.device("cpu")),)
 
 
 def test_what_texts_out_of_scope_would_tell_is_left_out_without_any(
@@ -220,6 +223,7 @@ def test_models_may_each_be_the_mean_of_several_trainings(
     assert mean.document.result["trainings"][0]["checkpoint"] == first.digest
     assert result.parameters == single.parameters
     assert result.seconds > single.seconds
+    assert result.precisions == single.precisions != ()
     # A mean that is up to date still tells what its trainings took.
     again = benchmark(tiny_utterances, tmp_path, settings, protocol="full", seeds=1, trainings=2)
     assert again.seconds == result.seconds

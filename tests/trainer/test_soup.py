@@ -119,6 +119,8 @@ def test_its_document_tells_of_each_training(made: Path) -> None:
     ]
     assert document.parents == members[0].document.parents
     assert [one["batch_parts"] for one in document.result["trainings"]] == [1, 1, 1]
+    assert {one["precision"] for one in document.result["trainings"]} <= {"fp32", "bf16"}
+    assert "precision" not in document.result
     assert [one["epochs"] for one in document.result["trainings"]] == [
         one.document.result["epochs"] for one in members
     ]

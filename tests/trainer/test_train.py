@@ -54,6 +54,17 @@ def test_the_document_counts_what_was_trained(
     # Of chance it would be 3.2: log 6, and the contrast of 119 others.
     assert 0 < result["last_epoch_loss"] < 2
     assert result["parameters"] > 80_000
+    assert "encoder_rate" not in result
+
+
+def test_the_document_tells_what_the_settings_leave_open(
+    tiny_line, quick: TrainSettings, wide_base_model: Path, tmp_path: Path
+) -> None:
+    """The precision, and the rate of an encoder that is wide."""
+    settings = msgspec.structs.replace(quick, base_model=str(wide_base_model), precision="bf16")
+    result = train(tiny_line.dataset, tmp_path / "made", settings=settings).document.result
+    assert result["precision"] == "bf16"
+    assert result["encoder_rate"] == pytest.approx(quick.learning_rate / 4)
 
 
 def test_an_unchanged_training_is_skipped(
