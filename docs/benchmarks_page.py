@@ -155,12 +155,14 @@ def _origin(name: str, record: BenchmarkRecord, defaults: Settings) -> str:
     seeds = f"; seeds {', '.join(map(str, result['seeds']))}" if "seeds" in result else ""
     seeds += f"; {' and '.join(result['precisions'])}" if result.get("precisions") else ""
     data = f"; dataset `{result['data'][:12]}`" if "data" in result else ""
+    missed = "; ".join(result.get("missed_gates", ()))
+    refused = f"; a gate keeps these out of a bundle: {missed}" if missed else ""
     others = other_settings(record, defaults)
     unlike = f"; in place of today's defaults: {', '.join(others)}" if others else ""
     return (
         f"`{name}`: `{record.command}`{seeds}{data}; {machine.processor}, {machine.cores} cores, "
         f"{machine.memory_gib:.0f} GiB{gpu}, {machine.system}; commit {commit}; {versions}"
-        f"{unlike}.\n"
+        f"{refused}{unlike}.\n"
     )
 
 

@@ -101,4 +101,5 @@ def _mean_model(members: Sequence[Checkpoint], progress: Progress) -> IntentMode
             # What is counted or looked up, such as positions, is the same in all.
             if mean.is_floating_point():
                 mean.add_(others[name] - mean, alpha=1 / number)
+        del others  # before the next is read
     return model

@@ -21,7 +21,7 @@ from trainer.config import SoupSettings, TrainSettings
 from trainer.last_good import remove_last_good
 from trainer.launching import is_launched
 from trainer.produced_together import produce_together
-from trainer.train import KIND
+from trainer.train import KIND, state_folder
 from trainer.training_inputs import find_inputs
 
 if TYPE_CHECKING:
@@ -53,8 +53,9 @@ def train_soup(
     """Train once; or as often as the settings say, and write the mean of the weights.
 
     The single trainings stay in ``<folder>.trainings``, the first with the seed of the settings.
-    One that is up to date is not trained again, one that was killed goes on. A mean that is up to
-    date does not need them any more.
+    One that is up to date is not trained again, one that was killed goes on. It comes first: when
+    it is of other settings it is refused before any other is replaced. A mean that is up to date
+    does not need them any more.
 
     Under ``accelerate launch`` every process calls this; the main process writes the mean.
 
@@ -74,18 +75,22 @@ def train_soup(
         return train_one(folder, settings)
     folder = absolute(folder)
     inputs = find_inputs(dataset_folder, folder, settings=settings, teaching=teaching)
+    places, each = places_of_trainings(folder, soup), settings_of_trainings(settings, soup)
+    if teaching is not None:
+        for place in places:
+            teaching.check_place(place)
     launched = _join(settings) if is_launched() else None
 
     def make(partial: Path | None) -> dict[str, Any]:
         from trainer.mean_weights import make_mean
 
-        places = places_of_trainings(folder, soup)
-        members = [
-            train_one(place, own)
-            for place, own in zip(places, settings_of_trainings(settings, soup), strict=True)
-        ]
+        order = _unfinished_first(places) if partial is not None else None
+        # The others may see no folder, and train the same ones together with the main process.
+        numbers: Any = order if launched is None else launched.hear(order)
+        for number in numbers:
+            train_one(places[number], each[number])
         return make_mean(
-            [one.folder for one in members],
+            places,
             inputs,
             partial,
             processes=launched or _join(settings),
@@ -119,6 +124,10 @@ def places_of_trainings(folder: Path, soup: SoupSettings) -> list[Path]:
     """Where the single trainings of the mean in this folder lie."""
     beside = folder.with_name(f"{folder.name}{TRAININGS}")
     return [beside / str(number) for number in range(1, soup.trainings + 1)]
+
+
+def _unfinished_first(places: list[Path]) -> list[int]:
+    return sorted(range(len(places)), key=lambda number: not state_folder(places[number]).exists())
 
 
 def _join(settings: TrainSettings) -> Any:

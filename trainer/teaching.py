@@ -53,17 +53,23 @@ class Teaching(NamedTuple):
             )
 
     def check_place(self, folder: Path) -> None:
-        """Check that a student does not go where its teacher is.
+        """Check that a student does not go where its teacher or the teacher's answers are.
 
         Raises:
-            TrainingError: it would replace its teacher.
+            TrainingError: it would replace them.
         """
         own = self.checkpoint.artifact.folder
-        if folder.resolve() == own.resolve():
-            raise TrainingError(
-                f"the student would replace its teacher {own}; give it another folder",
-                folder=folder,
-            )
+        for place, what in ((own, "its teacher"), (self._answers, "its teacher's answers in")):
+            if folder.resolve() == place.resolve():
+                raise TrainingError(
+                    f"the student would replace {what} {place}; give it another folder",
+                    folder=folder,
+                )
+
+    @property
+    def _answers(self) -> Path:
+        folder = self.checkpoint.artifact.folder
+        return folder.with_name(f"{folder.name}.logits")
 
     @property
     def name_of_rate(self) -> str:
@@ -131,8 +137,6 @@ class Teaching(NamedTuple):
             StorageError: the answers cannot be written.
             TrainingError: another training put its own answers there meanwhile.
         """
-        folder = self.checkpoint.artifact.folder
-        kept = folder.with_name(f"{folder.name}.logits")
         forms = [
             tokenizer.encode_many(scramble(training.texts, seed=number))
             for number in range(self.settings.scrambled_forms)
@@ -156,7 +160,7 @@ class Teaching(NamedTuple):
             return {"texts": len(training.labels)}
 
         made = produce_together(
-            kept,
+            self._answers,
             processes=processes,
             kind=_KIND,
             revision=_REVISION,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trainer.teaching import Teaching
     from trainer.training_state import TrainingStateStore
 
-__all__ = ["KIND", "train"]
+__all__ = ["KIND", "state_folder", "train"]
 
 KIND = "checkpoint"
 """Of the artifact that a training makes."""
@@ -94,7 +94,7 @@ def train(
             "device": processes.device.type,
             "precision": choose_precision(settings.precision, processes.device),
         }
-        return TrainingStateStore(_state_folder(folder), inputs={**of_state, **inputs.parents})
+        return TrainingStateStore(state_folder(folder), inputs={**of_state, **inputs.parents})
 
     def make(partial: Path) -> dict[str, Any]:
         nonlocal begun
@@ -145,7 +145,7 @@ def train(
     )
     if not artifact.skipped:
         remove_last_good(folder, kind=KIND)
-    if _state_folder(folder).exists():
+    if state_folder(folder).exists():
         # Only now: until the checkpoint stood in its place, the state was all there was.
         open_store(launched or _join(settings)).remove_own()
     if launched is not None:
@@ -175,7 +175,8 @@ def _follow(work: Work, processes: Processes) -> Artifact:
     return artifact
 
 
-def _state_folder(folder: Path) -> Path:
+def state_folder(folder: Path) -> Path:
+    """Where the state of an unfinished training into this folder lies."""
     return folder.with_name(f"{folder.name}.training")
 
 

@@ -109,6 +109,15 @@ def test_how_to_repeat_it_stands_below(render, folder: Path) -> None:
     assert "--protocol full`; seeds 1, 2, 3; bf16; dataset" in render(folder)
 
 
+def test_what_a_gate_keeps_out_of_a_bundle_is_told(render, folder: Path) -> None:
+    record(folder, "full")
+    path = folder / "lamps-full.json"
+    assert "a gate" not in render(folder)
+    missed = '"missed_gates": ["seed 3: it changes 21 of 3100 answers"]'
+    path.write_text(path.read_text().replace('"missed_gates": []', missed))
+    assert "; a gate keeps these out of a bundle: seed 3: it changes 21 of 3100" in render(folder)
+
+
 def test_settings_that_are_no_default_any_more_are_told(render, folder: Path) -> None:
     record(folder, "full", {"train": {"epochs": 6, "contrast": 0.3}})
     assert "defaults" not in render(folder)
@@ -194,7 +203,8 @@ def test_an_added_intent_shows_the_worst_of_the_others_falls(render, folder: Pat
     other_record(folder, "intent", result, "./inv bench.intent --data lamps.csv")
     assert rows(render(folder), "An intent added without training")[2] == (
         "| edgewise | Lamps | 3 | 10 | 97.00 % | 0.02 % | 0.06 % | 0.01 % | 90.00 % +/- 5.00 % | "
-        "95.00 % +/- 1.00 % | 0.48 s | 0.97 s | 1 | [intent.json](benchmarks/intent.json) |"
+        "95.00 % +/- 1.00 % | 0.48 s (at most 0.60 s) | 0.97 s (at most 1.10 s) | 1 | "
+        "[intent.json](benchmarks/intent.json) |"
     )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -188,6 +189,15 @@ def workers_of(training: subprocess.Popen[str]) -> dict[int, int]:
     return found
 
 
+def assert_same_head(one: Path, two: Path) -> None:
+    """The weights, and what out-of-scope scores need of the training texts' embeddings."""
+    heads = [dict(np.load(place / "head.npz")) for place in (one, two)]
+    assert {"whitening", "whitened_means", "neighbours"} <= heads[0].keys() == heads[1].keys()
+    for name, array in heads[0].items():
+        room = 1e-2 * np.abs(array.astype(np.float32)).max()
+        np.testing.assert_allclose(heads[1][name], array, rtol=0, atol=room, err_msg=name)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "steps", "share"),
@@ -228,6 +238,7 @@ def test_two_processes_train_what_one_trains(
     weights = [load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two")]
     for name, tensor in weights[0].items():
         assert torch.allclose(tensor, weights[1][name], atol=1e-4), name
+    assert_same_head(tmp_path / "one", tmp_path / "two")
 
 
 @pytest.mark.slow
@@ -262,6 +273,11 @@ def test_two_processes_make_the_mean_of_several_trainings(
     for name, tensor in mean.items():
         both = torch.stack([one[name] for one in single])
         assert torch.allclose(tensor, both.mean(0), atol=1e-7), name
+    # One process alone makes the same of these trainings: what the texts lie like in the head.
+    alone = tmp_path / "alone"
+    shutil.copytree(tmp_path / "checkpoint.trainings", tmp_path / "alone.trainings")
+    finish(start_training(tiny_line, alone, tiny_base_model, processes=1, minimum_steps=4))
+    assert_same_head(folder, alone)
 
 
 # There is no room for the mean, in the one process that writes it.

@@ -19,17 +19,19 @@ import torch
 from safetensors.torch import load_file
 
 from edge_runtime.artifact import Artifact
+from edge_runtime.console import no_progress
 from edge_runtime.errors import StorageError
 from edge_runtime.storage import canonical_json
 from trainer.checkpoint import load_model, read_checkpoint
 from trainer.config import CalibrationSettings, SoupSettings, TrainSettings
 from trainer.dataset import read_dataset
+from trainer.errors import ResumeError
 from trainer.evaluate import evaluate, read_evaluation, settings_behind
 from trainer.examples import examples_of, open_tokenizer
 from trainer.head import describe_head
 from trainer.inference import embeddings_of
-from trainer.soup import settings_of_trainings, train_soup
-from trainer.train import train
+from trainer.soup import places_of_trainings, settings_of_trainings, train_soup
+from trainer.train import state_folder, train
 
 THREE = SoupSettings(trainings=3)
 
@@ -208,6 +210,45 @@ def test_another_rate_makes_all_of_it_again(
     before = read_checkpoint(made).artifact.document.result["trainings"]
     now = again.document.result["trainings"]
     assert not {one["checkpoint"] for one in now} & {one["checkpoint"] for one in before}
+
+
+def test_an_unfinished_one_of_other_settings_is_refused_before_another_is_replaced(
+    train_in: Callable[..., Artifact],
+    tiny_line: Any,
+    tiny_train_settings: TrainSettings,
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "model"
+    places = places_of_trainings(folder, THREE)
+
+    def break_off(place: Path, settings: TrainSettings) -> Artifact:
+        def stop(step: str, *_: object) -> None:
+            if step == "training" and state_folder(place).exists():
+                raise KeyboardInterrupt
+
+        told = stop if place == places[1] else no_progress
+        return train(tiny_line.dataset, place, settings=settings, save_every_s=0.0, progress=told)
+
+    def soup(train_one: Callable[[Path, TrainSettings], Artifact], **change: float) -> Artifact:
+        settings = msgspec.structs.replace(tiny_train_settings, **change)
+        return train_soup(train_one, tiny_line.dataset, folder, settings=settings, soup=THREE)
+
+    with pytest.raises(KeyboardInterrupt):
+        soup(break_off)
+    first = read_checkpoint(places[0]).artifact.digest
+    others: list[Path] = []
+
+    def train_one(place: Path, settings: TrainSettings) -> Artifact:
+        others.append(place)
+        return train(tiny_line.dataset, place, settings=settings)
+
+    with pytest.raises(ResumeError, match=r"2\.training: settings\.learning_rate was"):
+        soup(train_one, learning_rate=1e-4)
+    assert others == [places[1]]
+    assert read_checkpoint(places[0]).artifact.digest == first
+    # With the same ones it goes on, and the mean is that of an unbroken run.
+    resumed = soup(train_one)
+    assert resumed.digest == train_in(tmp_path / "unbroken").digest
 
 
 def test_where_something_else_stands_nothing_is_trained(

@@ -14,14 +14,22 @@ import torch
 from compiler.compile import compile_checkpoint, read_compiled
 from compiler.config import DEFAULTS as COMPILER_DEFAULTS
 from compiler.config import CompileSettings
+from edge_runtime.artifact import Artifact
 from edge_runtime.settings import load_settings
 from trainer.checkpoint import load_model, read_checkpoint
-from trainer.config import DEFAULTS, CalibrationSettings, DistillationSettings, TrainSettings
+from trainer.config import (
+    DEFAULTS,
+    CalibrationSettings,
+    DistillationSettings,
+    SoupSettings,
+    TrainSettings,
+)
 from trainer.dataset import read_dataset
 from trainer.errors import TrainingError
 from trainer.evaluate import evaluate
 from trainer.examples import examples_of, open_tokenizer
 from trainer.processes import Processes
+from trainer.soup import train_soup
 from trainer.teaching import Teaching
 from trainer.train import train
 
@@ -195,18 +203,49 @@ def test_a_static_student_compiles_to_variants_that_answer_alike(
     assert "encoder without layers" in refused["q8_0"][0]
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("other/../teacher", "would replace its teacher "),
+        # Not even by the answers: they are asked for while the student's place is held.
+        ("teacher.logits", "would replace its teacher's answers in "),
+    ],
+)
 def test_a_student_does_not_replace_its_teacher(
-    tiny_line, teacher: Teaching, tiny_train_settings: TrainSettings, tmp_path: Path
+    tiny_line,
+    teacher: Teaching,
+    tiny_train_settings: TrainSettings,
+    tmp_path: Path,
+    place: str,
+    said: str,
 ) -> None:
     before = (tmp_path / "teacher" / "checkpoint.json").read_bytes()
-    with pytest.raises(TrainingError, match="would replace its teacher"):
-        train(
-            tiny_line.dataset,
-            tmp_path / "other" / ".." / "teacher",
-            settings=tiny_train_settings,
-            teaching=teacher,
-        )
+    with pytest.raises(TrainingError, match=said):
+        train(tiny_line.dataset, tmp_path / place, settings=tiny_train_settings, teaching=teacher)
     assert (tmp_path / "teacher" / "checkpoint.json").read_bytes() == before
+
+
+def test_none_of_several_students_replaces_its_teacher(
+    tiny_line, teacher: Teaching, tiny_train_settings: TrainSettings, tmp_path: Path
+) -> None:
+    second = tmp_path / "student.trainings" / "2"
+    shutil.copytree(tmp_path / "teacher", second)
+    asked: list[Path] = []
+
+    def train_one(place: Path, settings: TrainSettings) -> Artifact:
+        asked.append(place)
+        return train(tiny_line.dataset, place, settings=settings, teaching=teacher)
+
+    with pytest.raises(TrainingError, match="would replace its teacher "):
+        train_soup(
+            train_one,
+            tiny_line.dataset,
+            tmp_path / "student",
+            settings=tiny_train_settings,
+            soup=SoupSettings(trainings=2),
+            teaching=Teaching(read_checkpoint(second), teacher.settings),
+        )
+    assert asked == []
 
 
 def test_answers_that_are_replaced_while_they_are_read_are_not_learnt_from(
