@@ -27,7 +27,7 @@ from trainer.resampling import Interval, percentile_interval, resample_separatio
 __all__ = ["ScoreBenchmark", "ScoreResult", "benchmark_scores"]
 
 # Of the largest logit, its probability and the energy one is enough in a fusion of three: they are
-# functions of the same numbers.
+# functions of the same numbers, as the two neighbours are.
 _UNLIKE = ("max-logit", "class-mean-cosine", "nearest-neighbour", "mahalanobis")
 
 

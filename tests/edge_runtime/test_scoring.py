@@ -84,6 +84,8 @@ def test_a_higher_temperature_is_less_sure() -> None:
         ("max-probability", [-np.log1p(np.exp(-3)), -np.log1p(np.exp(-9))]),
         ("class-mean-cosine", [1, 1]),
         ("nearest-neighbour", [1, 0.8]),
+        # Of two texts the farthest.
+        ("tenth-neighbour", [0.6, 0]),
         # The second lies one beyond its mean, along the wide direction.
         ("mahalanobis", [0, -0.25]),
     ],
@@ -98,6 +100,15 @@ def test_one_text_gets_the_score_that_it_gets_among_others(name: ScoreName) -> N
     alone = score_values(name, embedding, HEAD.logits(embedding), head=HEAD)
     assert alone.shape == ()
     assert score(name, (5, 5), (0.3, -0.9))[1] == pytest.approx(float(alone), rel=1e-6)
+
+
+def test_the_tenth_neighbour_has_nine_that_are_nearer() -> None:
+    angles = np.deg2rad(np.arange(1, 13))
+    texts = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    head = msgspec.structs.replace(HEAD, neighbours=texts[::-1])
+    embedding = np.array([[3, 0]], dtype=np.float32)
+    found = score_values("tenth-neighbour", embedding, HEAD.logits(embedding), head=head)
+    assert found == pytest.approx([np.cos(np.deg2rad(10))])
 
 
 def test_the_energy_of_large_logits_is_finite() -> None:

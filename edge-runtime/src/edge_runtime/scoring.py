@@ -35,6 +35,7 @@ ScoreName = Literal[
     "energy",
     "class-mean-cosine",
     "nearest-neighbour",
+    "tenth-neighbour",
     "mahalanobis",
 ]
 """The scores by name."""
@@ -43,6 +44,7 @@ SCORES: tuple[ScoreName, ...] = get_args(ScoreName)
 NEEDED_ARRAYS: dict[ScoreName, tuple[str, ...]] = {
     "class-mean-cosine": ("directions",),
     "nearest-neighbour": ("neighbours",),
+    "tenth-neighbour": ("neighbours",),
     "mahalanobis": ("whitening", "whitened_means"),
 }
 """Arrays of the head that a score needs, besides weight and bias."""
@@ -152,9 +154,24 @@ def _class_mean_cosine(embeddings: Values, _: Values, head: Head) -> Scores:
 
 
 def _nearest_neighbour(embeddings: Values, _: Values, head: Head) -> Scores:
-    """The cosine to the nearest training text. Source: Sun et al. 2022 (arXiv 2204.06507)."""
+    """The cosine to the nearest training text: the next function with a k of 1."""
+    return _neighbour(embeddings, head, number=1)
+
+
+def _tenth_neighbour(embeddings: Values, _: Values, head: Head) -> Scores:
+    """The cosine to the tenth nearest training text, or to the farthest of fewer.
+
+    One text that lies somewhere by chance says less about what lies there. Source: Sun et al. 2022
+    (arXiv 2204.06507), their distance to the k-th nearest neighbour.
+    """
+    return _neighbour(embeddings, head, number=10)
+
+
+def _neighbour(embeddings: Values, head: Head, *, number: int) -> Scores:
     neighbours: Any = head.neighbours
-    result: Scores = (normalize(embeddings) @ neighbours.T).max(axis=-1).astype(np.float64)
+    cosines = normalize(embeddings) @ neighbours.T
+    place = max(cosines.shape[-1] - number, 0)
+    result: Scores = np.partition(cosines, place, axis=-1)[..., place].astype(np.float64)
     return result
 
 
@@ -179,5 +196,6 @@ _SCORES: dict[ScoreName, Callable[[Values, Values, Head], Scores]] = {
     "energy": _energy,
     "class-mean-cosine": _class_mean_cosine,
     "nearest-neighbour": _nearest_neighbour,
+    "tenth-neighbour": _tenth_neighbour,
     "mahalanobis": _mahalanobis,
 }
