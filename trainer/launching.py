@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
@@ -85,7 +86,8 @@ def launch(module: str, arguments: Sequence[str], *, processes: int) -> int:
         processes: how many, at least 2.
 
     Returns:
-        The exit code: 0 when every process ended well, else the first failure's.
+        The exit code: 0 when every process ended well, else that of a killed process, or of the
+        first that failed.
     """
     from accelerate.commands.launch import launch_command, launch_command_parser
     from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -112,9 +114,14 @@ def launch(module: str, arguments: Sequence[str], *, processes: int) -> int:
     try:
         launch_command(options)
     except ChildFailedError as error:
-        _, failure = error.get_first_failure()
+        _, first = error.get_first_failure()
+        codes = [one.exitcode for one in error.failures.values()]
+        # The launcher looks now and then, and may see those first that ended because one was
+        # killed. It ends who is left with SIGTERM itself.
+        killed = (code for code in codes if code < 0 and code != -signal.SIGTERM)
+        code = next(killed, first.exitcode)
         # A signal is negative here; a shell adds 128 to its number.
-        return failure.exitcode if failure.exitcode > 0 else 128 - failure.exitcode
+        return code if code > 0 else 128 - code
     except SignalException:
         return _INTERRUPTED
     return 0

@@ -60,7 +60,8 @@ def train_soup(
     Under ``accelerate launch`` every process calls this; the main process writes the mean.
 
     Args:
-        train_one: trains into a folder, with settings that differ in the seed alone.
+        train_one: trains into a folder, with settings that differ in the seed alone. It may give
+            such a checkpoint that lies elsewhere.
         dataset_folder: what is trained on.
         folder: the checkpoint to write; skipped when it is up to date.
         settings: of each training, but for its seed.
@@ -87,10 +88,10 @@ def train_soup(
         order = _unfinished_first(places) if partial is not None else None
         # The others may see no folder, and train the same ones together with the main process.
         numbers: Any = order if launched is None else launched.hear(order)
-        for number in numbers:
-            train_one(places[number], each[number])
+        made = {number: train_one(places[number], each[number]) for number in numbers}
         return make_mean(
-            places,
+            # Not the places: whoever trains may have one already, elsewhere.
+            [made[number].folder for number in range(len(places))],
             inputs,
             partial,
             processes=launched or _join(settings),
