@@ -171,8 +171,6 @@ def _training(records: Records) -> str:
     rows = []
     for name, result in _results(records):
         for precision, one in result["precisions"].items():
-            target, validation = one["seconds_to_target"], one["validation_accuracy"]
-            best = one["seconds_to_best"]
             wanted = "" if result["target"] is None else f" ({percent(result['target'], 1)})"
             rows.append(
                 [
@@ -180,13 +178,13 @@ def _training(records: Records) -> str:
                     records[name].data_set,
                     f"{result['device']}, {result['threads']} threads",
                     precision,
-                    f"{one['seconds']['mean']:.0f} s",
-                    "" if target is None else f"{target['mean']:.0f} s{wanted}",
-                    "" if best is None else f"{best['mean']:.0f} s",
-                    f"{one['utterances_per_second']['mean']:.0f}",
+                    _with_spread(one["seconds"], unit=" s"),
+                    _with_spread(one["seconds_to_target"], unit=f" s{wanted}"),
+                    _with_spread(one["seconds_to_best"], unit=" s"),
+                    _with_spread(one["utterances_per_second"]),
                     f"{_mebibytes(one['peak_memory_bytes']['mean'])} of the {result['memory_of']}",
-                    "" if validation is None else percent(validation["mean"]),
-                    percent(one["test_accuracy"]["mean"]),
+                    _with_spread(one["validation_accuracy"], 100, 2, " %"),
+                    _with_spread(one["test_accuracy"], 100, 2, " %"),
                     _link(name),
                 ]
             )
@@ -206,6 +204,16 @@ def _training(records: Records) -> str:
     )
 
 
+def _with_spread(
+    spread: Mapping[str, Any] | None, scale: int = 1, digits: int = 0, unit: str = ""
+) -> str:
+    """The mean, +/- the standard deviation where there are several; empty when there is none."""
+    if spread is None:
+        return ""
+    shown = ["mean", "sd"] if len(spread["values"]) > 1 else ["mean"]
+    return " +/- ".join(f"{spread[one] * scale:.{digits}f}" for one in shown) + unit
+
+
 def _scaling(records: Records) -> str:
     rows = [
         [
@@ -219,6 +227,7 @@ def _scaling(records: Records) -> str:
             f"{one['microseconds_per_utterance']:,.0f} us",
             f"{_mebibytes(one['peak_memory_bytes'])} of the {result['memory_of']}",
             _mebibytes(one["checkpoint_bytes"]),
+            percent(one["validation_accuracy"]),
             _link(name),
         ]
         for name, result in _results(records)
@@ -227,7 +236,7 @@ def _scaling(records: Records) -> str:
     return table(
         [
             *("model", "device", "rows", "for training", "passes", "wall time", "processor time"),
-            *("an utterance and pass", "peak memory", "checkpoint", "record"),
+            *("an utterance and pass", "peak memory", "checkpoint", "validation", "record"),
         ],
         rows,
     )

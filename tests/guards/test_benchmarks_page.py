@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shlex
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from trainer.calibration_benchmark import CalibrationBenchmark, ConfidenceMethod
 from trainer.data_benchmark import DataBenchmark
 from trainer.quality_benchmark import QualityResult, Spread
 from trainer.resampling import Interval
+from trainer.scaling_benchmark import ScalingBenchmark, TrainingCost
 from trainer.score_benchmark import ScoreBenchmark, ScoreResult
 from trainer.threshold_benchmark import LimitedThresholds, ThresholdMethod, ThresholdResult
 from trainer.training_benchmark import PrecisionResult, TrainingBenchmark
@@ -299,6 +301,67 @@ def test_each_precision_of_a_training_has_a_row_with_the_device(render, folder: 
         "[speed.json](benchmarks/speed.json) |"
     )
     assert "| bf16 | 431 s |  | 380 s | 251 | 1,800 MiB of the GPU |  | 96.80 % |" in of_bf16
+
+
+def test_several_trainings_show_their_spread(render, folder: Path) -> None:
+    def several(*values: float) -> Spread:
+        return Spread(statistics.mean(values), statistics.stdev(values), values[0], values)
+
+    fp32 = PrecisionResult(
+        seconds=several(430.0, 440.0),
+        seconds_to_best=several(380.0, 381.0),
+        seconds_to_target=several(150.0, 157.0),
+        utterances_per_second=several(250.0, 252.0),
+        peak_memory_bytes=several(1800 * 2.0**20, 1810 * 2.0**20),
+        validation_accuracy=None,
+        test_accuracy=several(0.968, 0.97),
+        epochs=(6, 6),
+    )
+    result = TrainingBenchmark(
+        precisions={"fp32": fp32},
+        device="Some processor",
+        memory_of="process",
+        threads=2,
+        target=0.965,
+        utterances=15000,
+        seeds=(1, 2),
+        data="abc" * 20,
+        settings={},
+    )
+    other_record(folder, "speed", result, "./inv bench.training --data lamps.json --seeds 2")
+    *_, row = rows(render(folder), "Time and memory of a training")
+    assert "| 435 +/- 7 s | 154 +/- 5 s (96.5 %) | 380 +/- 1 s | 251 +/- 1 |" in row
+    assert "| 1,805 MiB of the process |  | 96.90 +/- 0.14 % |" in row
+
+
+def test_each_size_of_scaling_has_a_row_with_its_accuracy(render, folder: Path) -> None:
+    small = TrainingCost(
+        rows=1000,
+        utterances=800,
+        epochs=4,
+        seconds=20.4,
+        cpu_seconds=38.6,
+        microseconds_per_utterance=12062.5,
+        peak_memory_bytes=1500 * 2**20,
+        checkpoint_bytes=93 * 2**20,
+        validation_accuracy=0.9312,
+    )
+    tiny = msgspec.structs.replace(small, rows=20, utterances=16, validation_accuracy=None)
+    result = ScalingBenchmark(
+        trainings=(tiny, small),
+        base_model="tiny",
+        parameters=22_000_000,
+        processors=2,
+        device="Some processor",
+        memory_of="process",
+        seed=1,
+        settings={},
+    )
+    other_record(folder, "sizes", result, "./inv bench.scaling --rows 20,1000")
+    *_, of_tiny, of_small = rows(render(folder), "Trainings on small and on large data")
+    assert "| 1,000 | 800 | 4 | 20 s | 39 s | 12,062 us |" in of_small
+    assert "| 1,500 MiB of the process | 93 MiB | 93.12 % | [sizes.json]" in of_small
+    assert "| 93 MiB |  | [sizes.json]" in of_tiny
 
 
 def test_a_record_of_an_unknown_task_is_named(render, folder: Path) -> None:
