@@ -24,14 +24,15 @@ def resolve(location: str) -> Any:
     """Give a ``Path`` or, for a URI such as ``s3://bucket/key``, a cloudpathlib path.
 
     Raises:
-        SourceNotFoundError: the scheme is unknown.
+        SourceNotFoundError: the scheme is unknown, or its library is not installed.
     """
     if "://" not in location:
         return Path(location).expanduser()
     # cloudpathlib brings boto3, which takes a while: only for those who need it.
     from cloudpathlib import AnyPath
 
-    path = AnyPath(location)
+    with translating_cloud_errors(location):
+        path = AnyPath(location)
     if isinstance(path, Path):
         scheme = location.partition("://")[0]
         raise SourceNotFoundError(
@@ -122,6 +123,8 @@ def translating_read_errors(location: str) -> Iterator[None]:
 
 def _is_cloud_error(error: Exception) -> bool:
     # Looked at by module, so that a local path imports no cloud library.
+    if isinstance(error, ValueError) and str(error).startswith("Invalid endpoint"):
+        return True  # botocore's, of an AWS_ENDPOINT_URL that is no URL
     return isinstance(error, ConnectionError | TimeoutError) or any(
         kind.__module__.split(".")[0] in ("botocore", "boto3", "cloudpathlib", "google", "azure")
         for kind in type(error).__mro__

@@ -127,6 +127,8 @@ def load_encoder(
 
     options: dict[str, Any] = {
         "local_files_only": True,
+        # Else transformers asks on the terminal whether to run code that a model brings.
+        "trust_remote_code": False,
         "output_loading_info": True,
         # Whatever the file holds: updates of the weights are too small for fewer digits.
         "dtype": torch.float32,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -306,6 +307,26 @@ def test_a_base_model_that_is_not_there_leaves_tokens_uncounted(
     )
     assert result.check.tokens is None
     assert "no base model" in str(findings(result)["too_many_tokens"].skipped)
+
+
+def test_a_damaged_tokenizer_leaves_tokens_uncounted(
+    data_settings: DataSettings,
+    check_settings: CheckSettings,
+    tiny_train_settings: TrainSettings,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.csv").write_bytes(as_csv(GOOD))
+    damaged = tmp_path / "damaged"
+    shutil.copytree(tiny_train_settings.base_model, damaged)
+    (damaged / "tokenizer.json").write_text("version https://git-lfs.github.com/spec/v1\n")
+    result = check_data(
+        str(tmp_path / "a.csv"),
+        data_settings=data_settings,
+        train_settings=msgspec.structs.replace(tiny_train_settings, base_model=str(damaged)),
+        settings=check_settings,
+    )
+    assert result.check.tokens is None
+    assert "cannot be read; save it again" in str(findings(result)["too_many_tokens"].skipped)
 
 
 def test_equal_sources_give_equal_checks(check: Callable[..., CheckResult]) -> None:

@@ -9,7 +9,12 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 
 from trainer.errors import SourceNotFoundError
-from trainer.locations import translating_cloud_errors, translating_read_errors
+from trainer.locations import (
+    resolve,
+    translating_cloud_errors,
+    translating_read_errors,
+    write_location,
+)
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -40,3 +45,17 @@ def test_what_cannot_be_read_names_the_place() -> None:
         translating_read_errors("a.csv"),
     ):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def test_a_cloud_whose_library_is_not_installed_is_one_line() -> None:
+    with pytest.raises(SourceNotFoundError, match="^cannot open gs://a/b: ") as caught:
+        resolve("gs://a/b")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_endpoint_without_a_scheme_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "localhost:5000")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with pytest.raises(SourceNotFoundError, match="Invalid endpoint: localhost:5000; check the"):
+        write_location("s3://a/b", b"")

@@ -68,3 +68,11 @@ def test_reading_goes_on_behind_a_row_when_asked(data_settings: DataSettings) ->
     found = read(columns, data_settings, refuse=refused.append)
     assert [one.line for one in found] == [1, 3]
     assert [one.data["line"] for one in refused] == [2]
+
+
+def test_strings_that_are_not_utf8_are_refused(data_settings: DataSettings) -> None:
+    latin = pa.array(["caf\xe9".encode("latin-1")], pa.binary()).view(pa.string())
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"text": latin, "intent": pa.array(["drink"])}), buffer)
+    with pytest.raises(SourceFormatError, match="holds text that is not UTF-8; write it anew"):
+        read(buffer.getvalue(), data_settings)

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from trainer.base_model import find_tokenizer
+from trainer.errors import BaseModelError
 
 __all__ = ["Lengths", "TokenCheck", "check_tokens", "describe_lengths"]
 
@@ -55,12 +56,20 @@ def check_tokens(
     limit is only counted when it is in the sample.
 
     Raises:
-        BaseModelError: the tokenizer cannot be found.
+        BaseModelError: the tokenizer cannot be found or read.
     """
     from tokenizers import Tokenizer
     from tokenizers.models import WordPiece
 
-    tokenizer = Tokenizer.from_file(str(find_tokenizer(base_model)))
+    path = find_tokenizer(base_model)
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise BaseModelError(
+            f"the tokenizer.json of base model {base_model} cannot be read; save it again "
+            "(tokenizer.save_pretrained)",
+            name=base_model,
+        ) from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     texts = rows.select("row", "text")

@@ -55,6 +55,12 @@ def read_parquet(
                     refuse(error)
                 else:
                     yield utterance
+    except UnicodeDecodeError as error:
+        # Arrow believes what the file says of its strings until one is read.
+        raise SourceFormatError(
+            f"{file.name} holds text that is not UTF-8; write it anew",
+            source=file.name,
+        ) from error
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise SourceFormatError(
