@@ -45,8 +45,10 @@ class Champion(msgspec.Struct, frozen=True):
     labels: tuple[str, ...]
     dataset: str
     """SHA-256 of the dataset that it was trained on; empty when it does not say."""
+    max_characters: int
+    """The longest text that it takes."""
     answer: Callable[[Sequence[str]], Answers]
-    """Answers normalised texts."""
+    """Answers normalised texts, none of them longer than it takes."""
 
 
 def open_champion(
@@ -108,6 +110,7 @@ def _bundle(folder: Path, progress: Progress) -> Champion:
         name=f"{manifest.name} {manifest.version}, {variant}",
         labels=manifest.labels,
         dataset=str(manifest.provenance.get("dataset", "")),
+        max_characters=manifest.text.max_characters,
         answer=answer,
     )
 
@@ -140,6 +143,7 @@ def _checkpoint(
         name=str(checkpoint.base_model.get("name", "")),
         labels=checkpoint.labels,
         dataset=checkpoint.artifact.document.parents.get("dataset", ""),
+        max_characters=checkpoint.text.max_characters,
         answer=answer,
     )
 

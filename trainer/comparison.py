@@ -75,6 +75,8 @@ class Comparison(msgspec.Struct, frozen=True):
     """Intents that the champion does not know; their utterances are left out."""
     only_champion: tuple[str, ...]
     """Intents that the challenger does not know."""
+    too_long: int
+    """Utterances longer than the champion takes; they are left out."""
     in_scope: Difference
     """By the largest logit, over utterances of shared intents."""
     overall: Difference
@@ -116,16 +118,19 @@ def compare(
         examples: lost answers to keep.
 
     Raises:
-        ArtifactError: no utterance is of an intent that both know.
+        ArtifactError: no utterance that the champion takes is of an intent that both know.
     """
     shared = set(labels) & set(champion.labels)
-    rows = [row for row, intent in enumerate(split.intents) if intent is None or intent in shared]
+    of_task = [
+        row for row, intent in enumerate(split.intents) if intent is None or intent in shared
+    ]
+    rows = [row for row in of_task if len(split.texts[row]) <= champion.max_characters]
     asked = split.rows(rows)
     in_scope = np.array([intent is not None for intent in asked.intents], dtype=bool)
     if not in_scope.any():
         raise ArtifactError(
-            "the champion and the new model share no intent that the split asks for; compare "
-            "models of the same task"
+            "the champion and the new model share no intent that the split asks for in texts "
+            "short enough for the champion; compare models of the same task"
         )
     own = Answers(best=tuple(answers.best[row] for row in rows), rejected=answers.rejected[rows])
     other = champion.answer(asked.texts)
@@ -146,6 +151,7 @@ def compare(
         shared_intents=len(shared),
         only_challenger=tuple(sorted(set(labels) - shared)),
         only_champion=tuple(sorted(set(champion.labels) - shared)),
+        too_long=len(of_task) - len(rows),
         in_scope=by_logit,
         overall=overall,
         intents=_changes(asked, best, champion_best),

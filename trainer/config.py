@@ -123,7 +123,8 @@ class TrainSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lora_dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)]
     """Dropout before the adapter."""
     max_characters: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
-    """Longest text that the model will accept, in characters."""
+    """Longest text that the model will accept, in characters; no text of the dataset may be
+    longer."""
     max_tokens: Annotated[int, msgspec.Meta(ge=4, le=8192)]
     """Tokens that the model sees, special tokens included; longer texts are cut."""
     device: Literal["auto", "cpu", "cuda"]

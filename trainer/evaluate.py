@@ -26,6 +26,7 @@ from trainer.config import CalibrationSettings
 from trainer.dataset import Dataset, Split, read_dataset
 from trainer.embedding import embed_texts
 from trainer.measures import measure
+from trainer.text_limit import check_text_limit
 
 __all__ = ["Evaluation", "evaluate", "read_evaluation", "settings_behind"]
 
@@ -76,11 +77,13 @@ def evaluate(
     Raises:
         ArtifactError: the checkpoint or the dataset is missing or damaged, or the checkpoint
             was trained without some of the dataset's intents.
+        SettingsError: a text of the dataset is longer than the checkpoint takes.
         StorageError: the disk is full, or ``folder`` cannot be written or holds something else.
     """
     checkpoint = read_checkpoint(checkpoint_folder)
     dataset = read_dataset(dataset_folder)
     _check_labels(checkpoint, dataset)
+    check_text_limit(dataset, checkpoint.text.max_characters)
 
     def make(partial: Path) -> dict[str, Any]:
         head = checkpoint.head()

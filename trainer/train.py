@@ -66,7 +66,8 @@ def train(
         BaseModelError: the base model cannot be found or loaded.
         ResumeError: there is the state of an unfinished training with other settings or data, or
             one that cannot be read.
-        SettingsError: more tokens are asked for than the base model reads.
+        SettingsError: more tokens are asked for than the base model reads, or a text of the
+            dataset is longer than the model takes.
         StorageError: the disk is full, or ``folder`` cannot be written or holds something else.
         TrainingError: the loss is not finite, the GPU's memory is too small, there is no GPU
             where one is asked for, another process of the training is gone, or the teacher was

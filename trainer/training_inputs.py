@@ -10,6 +10,7 @@ import msgspec
 from trainer.base_model import BaseModel, find_base_model
 from trainer.config import TrainSettings
 from trainer.dataset import Dataset, read_dataset
+from trainer.text_limit import check_text_limit
 
 if TYPE_CHECKING:
     from trainer.teaching import Teaching
@@ -53,6 +54,7 @@ def find_inputs(
     Raises:
         ArtifactError: the dataset is missing or damaged.
         BaseModelError: the base model cannot be found.
+        SettingsError: a text of the dataset is longer than the model takes.
         TrainingError: the teacher was trained on other intents, or would be replaced.
     """
     dataset = read_dataset(dataset_folder)
@@ -64,6 +66,7 @@ def find_inputs(
         teaching.check_place(folder)
         base, settings = teaching.checkpoint.base, teaching.adapt(settings)
         parents = {"dataset": dataset.digest, "teacher": teaching.checkpoint.artifact.digest}
+    check_text_limit(dataset, settings.max_characters)
     # Where a folder lies on this machine is nothing that the result depends on.
     own = msgspec.structs.asdict(settings) | {"base_model": base.name}
     if teaching is not None:

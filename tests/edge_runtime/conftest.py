@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -26,6 +27,19 @@ def run_runtime() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture
+def locked_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder that this process may not enter; root gives up its rights for so long."""
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0)
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(65534)  # nobody
+    yield folder
+    os.seteuid(own)
+    folder.chmod(0o700)
 
 
 @pytest.fixture

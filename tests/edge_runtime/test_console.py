@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import io
+import os
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +35,23 @@ def test_an_error_is_one_line_on_stderr_and_an_exit_code(
 def test_a_bug_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError), reporting_errors():
         raise ZeroDivisionError
+
+
+def test_what_the_system_refuses_to_this_user_is_one_line(
+    capsys: pytest.CaptureFixture[str], locked_folder: Path
+) -> None:
+    model = locked_folder / "model"
+    with pytest.raises(SystemExit) as info, reporting_errors():
+        model.is_dir()
+    assert info.value.code == 1
+    assert capsys.readouterr().err == (
+        f"error: permission denied: {model}; mend its rights, or give another place\n"
+    )
+
+
+def test_a_refusal_that_names_no_file_keeps_its_traceback() -> None:
+    with pytest.raises(PermissionError), reporting_errors():
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 def test_an_interrupt_exits_as_a_shell_expects(capsys: pytest.CaptureFixture[str]) -> None:

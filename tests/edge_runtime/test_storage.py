@@ -326,6 +326,14 @@ def test_a_folder_of_somebody_else_is_never_replaced(tmp_path: Path) -> None:
     assert (folder / "thesis.txt").read_text() == "years of work"
 
 
+def test_a_folder_that_may_not_be_entered_is_one_error(locked_folder: Path) -> None:
+    with (
+        pytest.raises(StorageError, match="permission denied; choose another folder"),
+        own_folder(locked_folder / "set", closing="dataset.json"),
+    ):
+        pytest.fail("it was let in")
+
+
 def test_a_file_in_the_place_of_a_folder_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "keep").write_text("mine")
     with (

@@ -34,6 +34,7 @@ def test_a_bundle_answers_as_on_a_device(
         expected = classifier.classify_many(texts)
         assert champion.digest == classifier.manifest.digest
         assert champion.labels == classifier.manifest.labels
+        assert champion.max_characters == classifier.manifest.text.max_characters
         assert champion.name.endswith(f", {classifier.variant.name}")
     assert found.best == tuple(one.candidates[0].intent for one in expected)
     assert found.rejected.tolist() == [one.out_of_scope for one in expected]
@@ -60,6 +61,7 @@ def test_a_checkpoint_answers_as_its_evaluation_says(
     assert list(found.best) == best
     assert np.array_equal(found.rejected, expected.answers() < 0)
     assert (champion.kind, champion.dataset) == ("checkpoint", dataset.digest)
+    assert champion.max_characters == checkpoint.text.max_characters
 
 
 def test_a_checkpoint_is_calibrated_on_the_intents_that_it_knows(

@@ -28,8 +28,11 @@ def split(*intents: str | None) -> Split:
     return Split(texts=[f"text {number}" for number in range(len(intents))], intents=list(intents))
 
 
-def champion(said: Answers, *labels: str, dataset: str = "data") -> Champion:
+def champion(
+    said: Answers, *labels: str, dataset: str = "data", max_characters: int = 100
+) -> Champion:
     def answer(texts: Sequence[str]) -> Answers:
+        assert all(len(text) <= max_characters for text in texts)
         rows = [int(text.split()[1]) for text in texts]
         return Answers(best=tuple(said.best[row] for row in rows), rejected=said.rejected[rows])
 
@@ -39,6 +42,7 @@ def champion(said: Answers, *labels: str, dataset: str = "data") -> Champion:
         name="old 1.0.0",
         labels=labels,
         dataset=dataset,
+        max_characters=max_characters,
         answer=answer,
     )
 
@@ -95,6 +99,18 @@ def test_only_intents_that_both_know_are_compared() -> None:
     assert (found.only_challenger, found.only_champion) == (("new",), ("old",))
     assert found.shared_intents == 1
     assert (found.in_scope.utterances, found.overall.utterances) == (1, 2)
+
+
+def test_texts_that_the_champion_does_not_take_are_left_out_and_counted() -> None:
+    asked = Split(texts=["text 0", "text 1 at length", "text 2"], intents=["a", "a", None])
+    own = answers("a", "a", "(a)")
+    said = answers("a", "b", "(a)")
+    found = compared(own, champion(said, "a", "b", max_characters=6), asked, "a")
+    assert found.too_long == 1
+    assert (found.in_scope.utterances, found.overall.utterances) == (1, 2)
+    assert found.in_scope.gained == 0
+    whole = compared(own, champion(said, "a", "b", max_characters=16), asked, "a")
+    assert (whole.too_long, whole.in_scope.utterances, whole.in_scope.gained) == (0, 2, 1)
 
 
 def test_models_without_a_common_intent_cannot_be_compared() -> None:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from edge_runtime.artifact import Artifact
-from edge_runtime.errors import ArtifactError
+from edge_runtime.errors import ArtifactError, SettingsError
 from trainer.calibration_benchmark import benchmark_calibration
 from trainer.checkpoint import read_checkpoint
 from trainer.config import CalibrationSettings, DataSettings, TrainSettings
@@ -139,6 +139,30 @@ def test_a_dataset_with_an_intent_that_the_checkpoint_lacks_is_refused(
     ):
         evaluate(
             checkpoint, tiny_line.dataset, tmp_path / "evaluation", settings=calibration_settings
+        )
+    assert not (tmp_path / "evaluation").exists()
+
+
+def test_a_dataset_with_a_text_that_the_checkpoint_does_not_take_is_refused(
+    tiny_line,
+    tiny_utterances: Path,
+    data_settings: DataSettings,
+    calibration_settings: CalibrationSettings,
+    tmp_path: Path,
+) -> None:
+    taken = read_checkpoint(tiny_line.checkpoint).text.max_characters
+    source = tmp_path / "longer.csv"
+    text = tiny_utterances.read_text()
+    source.write_text(text.replace("play jazz loudly", "play jazz loudly" + " now" * taken))
+    assert source.read_text() != text
+    settings = msgspec.structs.replace(data_settings, max_characters=10 * taken)
+    build_dataset(str(source), tmp_path / "dataset", settings=settings)
+    with pytest.raises(SettingsError, match=f"the model takes at most {taken}; train with"):
+        evaluate(
+            tiny_line.checkpoint,
+            tmp_path / "dataset",
+            tmp_path / "evaluation",
+            settings=calibration_settings,
         )
     assert not (tmp_path / "evaluation").exists()
 

@@ -150,6 +150,22 @@ def test_more_tokens_than_the_base_model_reads_are_refused_and_nothing_is_left(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_text_that_the_model_would_refuse_is_refused_and_nothing_is_left(
+    tiny_line, quick: TrainSettings, tmp_path: Path
+) -> None:
+    dataset = read_dataset(tiny_line.dataset)
+    splits = (dataset.train, dataset.validation, dataset.test)
+    longest = max(len(text) for split in splits for text in split.texts)
+    settings = msgspec.structs.replace(quick, max_characters=longest - 1)
+    with pytest.raises(
+        SettingsError,
+        match=f"has {longest} characters, but the model takes at most {longest - 1}; "
+        r".*train\.max_characters.*data\.max_characters",
+    ):
+        train(tiny_line.dataset, tmp_path / "new", settings=settings)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_missing_dataset_is_refused(quick: TrainSettings, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="no dataset at"):
         train(tmp_path / "nowhere", tmp_path / "new", settings=quick)

@@ -29,7 +29,7 @@ __all__ = ["PAGE", "is_due", "make_report", "read_report", "refuse"]
 logger = logging.getLogger(__name__)
 
 KIND = "report"
-REVISION = 2
+REVISION = 3
 PAGE = "report.html"
 
 

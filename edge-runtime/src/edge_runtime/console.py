@@ -37,14 +37,19 @@ def print_json(value: Any, *, stream: TextIO | None = None) -> None:
 def reporting_errors() -> Iterator[None]:
     """Turn an ``EdgeError`` into one line on stderr and its exit code.
 
+    So too a file or folder that the system refuses to this user: any look at one can meet that.
     Anything else keeps its traceback: it is a bug, and hiding it would not mend it.
     """
     try:
         yield
     except EdgeError as error:
-        line = " ".join(error.message.split())
-        print(f"error: {line}", file=sys.stderr, flush=True)
+        _print_error(error.message)
         raise SystemExit(error.exit_code) from None
+    except PermissionError as error:
+        if error.filename is None:
+            raise
+        _print_error(f"permission denied: {error.filename}; mend its rights, or give another place")
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("interrupted; nothing half-written is left, run again to go on", file=sys.stderr)
         raise SystemExit(130) from None
@@ -53,6 +58,10 @@ def reporting_errors() -> Iterator[None]:
         with contextlib.suppress(OSError):
             sys.stdout.close()
         raise SystemExit(141) from None
+
+
+def _print_error(message: str) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

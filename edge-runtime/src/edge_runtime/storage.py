@@ -225,17 +225,19 @@ def own_folder(folder: Path, *, closing: str) -> Iterator[Path]:
         closing: the document that such a folder ends with.
 
     Raises:
-        StorageError: something else stands there, and replacing it would delete it; or the
-            folder is a URI.
+        StorageError: something else stands there, and replacing it would delete it; the folder
+            may not be entered or is a URI.
     """
     folder = absolute(folder)
     with _one_process(folder):
-        sweep_leftovers(folder)
-        is_foreign = (
-            any(folder.iterdir()) and not (folder / closing).is_file()
-            if folder.is_dir()
-            else os.path.lexists(folder)
-        )
+        # A folder above that may not be entered refuses even the question what is there.
+        with translating_storage_errors(folder):
+            sweep_leftovers(folder)
+            is_foreign = (
+                any(folder.iterdir()) and not (folder / closing).is_file()
+                if folder.is_dir()
+                else os.path.lexists(folder)
+            )
         if is_foreign:
             raise StorageError(
                 f"{folder} holds something else: it has no {closing}, and writing here would "

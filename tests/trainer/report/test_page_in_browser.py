@@ -57,6 +57,7 @@ def attacked(report: Report) -> Report:
         shared_intents=6,
         only_challenger=(ATTACKS[1],),
         only_champion=(ATTACKS[3],),
+        too_long=7,
         in_scope=shares,
         overall=shares,
         intents=(IntentChange(ATTACKS[0], 5, 4, 3, 1, 0),),
