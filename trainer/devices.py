@@ -14,12 +14,22 @@ from trainer.errors import TrainingError
 __all__ = [
     "choose_device",
     "choose_precision",
+    "is_out_of_memory",
     "make_deterministic",
     "native_precisions",
     "translating_memory_errors",
 ]
 
 Precision = Literal["fp32", "bf16"]
+
+# torch's allocator has an error of its own; CUDA and its libraries say it in words.
+_OUT_OF_MEMORY_WORDS = (
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUSOLVER_STATUS_ALLOC_FAILED",
+    "CUSPARSE_STATUS_ALLOC_FAILED",
+)
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -82,6 +92,13 @@ def make_deterministic(seed: int, threads: int) -> None:
     torch.manual_seed(seed)
 
 
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell whether an error of torch says that a GPU's memory ran out."""
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in str(error) for words in _OUT_OF_MEMORY_WORDS
+    )
+
+
 @contextlib.contextmanager
 def translating_memory_errors() -> Iterator[None]:
     """Say what to set lower when a GPU's memory runs out where no batch can be halved.
@@ -91,7 +108,9 @@ def translating_memory_errors() -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         raise TrainingError(
             "out of GPU memory outside the batches, which alone can be halved; set train.method "
             "to lora or qlora, train.max_tokens lower, or train.device to cpu"

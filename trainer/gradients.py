@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from trainer.devices import is_out_of_memory
 from trainer.errors import TrainingError
 from trainer.processes import Processes
 
@@ -91,7 +92,9 @@ class BatchGradient:
                     share = self._summed_loss(part) / of
                     share.backward()  # type: ignore[no-untyped-call]
                     loss += share.detach().double().cpu()
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             failed = True
         # A graph of which the backward pass failed still holds what its forward pass kept.
         del share

@@ -119,6 +119,20 @@ def test_memory_that_runs_out_twice_is_an_error_with_the_step() -> None:
         Regression(rows=5).gradient().compute(range(11), step=7)
 
 
+def test_an_error_of_another_kind_halves_nothing() -> None:
+    regression = Regression()
+    tried: list[list[int]] = []
+
+    def summed_loss(rows: list[int]) -> torch.Tensor:
+        tried.append(rows)
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)")
+
+    regression.summed_loss = summed_loss  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        regression.gradient().compute(range(11), step=1)
+    assert tried == [list(range(11))]
+
+
 def test_dropout_depends_on_the_step_and_on_nothing_before_it() -> None:
     drawn = []
     for before in (0, 3):
