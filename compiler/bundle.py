@@ -121,7 +121,7 @@ def make_bundle(
             for variant in variants:
                 shutil.copyfile(compiled_folder / variant.file, partial / variant.file)
             shutil.copyfile(checkpoint.tokenizer, partial / _TOKENIZER)
-            head = _slim(checkpoint.head(), variants)
+            head = _slim(checkpoint.scoring_head(), variants)
             write_atomically(partial / _HEAD, encode_head(head))
             samples = _golden_samples(
                 compiled_folder, variants, head, dataset, evaluation, settings

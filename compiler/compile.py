@@ -32,7 +32,7 @@ from trainer.measures import Measures, measure
 __all__ = ["CompiledVariant", "Refused", "compile_checkpoint", "read_compiled"]
 
 KIND = "compiled"
-REVISION = 5
+REVISION = 6
 _CALIBRATION_TEXTS = 500
 
 
@@ -156,7 +156,7 @@ def _compile(
     splits = {"calibration": texts.split}
     if dataset.test.in_scope().texts:
         splits["test"] = dataset.test
-    head = checkpoint.head()
+    head = checkpoint.scoring_head()
     held = _Held(
         texts=texts,
         splits=splits,

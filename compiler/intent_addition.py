@@ -118,7 +118,7 @@ def add_intent(
     samples = read_golden(bundle)
     views = embed_samples(bundle, head, examples, samples)
     check_golden(bundle, head, views, samples)
-    others = describe_others(head, views[0].variant.calibration.score)
+    others = describe_others(head, views[0].variant.calibration.spread)
     row = _fit(others, views, views[0].examples, taken)
     grown = grow(head, views[0].examples, row)
     answers = _answers(grown, views[0].variant, views[0].examples)

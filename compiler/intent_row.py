@@ -8,7 +8,6 @@ a row would take, without having one of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.head import Head, normalize
-from edge_runtime.scoring import ScorePart
 
 __all__ = ["Others", "Row", "describe_others", "fit_row", "grow"]
 
@@ -27,7 +25,7 @@ _TAIL = 2.5
 # The covariance of intents that were trained says too little of one that was not: it is made
 # rounder by so many times its mean variance.
 _ROUNDING = 3.0
-# Standard deviations of held-out texts in those of training texts, when no score tells it.
+# Standard deviations of held-out texts in those of training texts, when nothing tells it.
 _SPREAD = 1.2
 _BIAS_STEPS = 60
 
@@ -57,26 +55,23 @@ class Row(NamedTuple):
     """The largest that leaves the others their texts."""
 
 
-def describe_others(head: Head, score: Iterable[ScorePart]) -> Others:
+def describe_others(head: Head, spread: float | None) -> Others:
     """Gather what rows are fitted against.
 
     Args:
         head: with ``whitening`` and ``whitened_means``.
-        score: of a variant's calibration; its Mahalanobis part tells how far out held-out texts
-            lie, since the mean squared distance of training texts is the embedding's width.
+        spread: of a variant's calibration; ``None`` takes a usual one.
     """
     whitening: Any = head.whitening
     unwhitening = np.linalg.inv(whitening.astype(np.float64))
     covariance = unwhitening.T @ unwhitening
     rounding = _ROUNDING * np.trace(covariance) / head.hidden
-    distance = next((-part.mean for part in score if part.name == "mahalanobis"), None)
-    told = distance is not None and distance > 0
     return Others(
         head=head,
         means=np.asarray(head.whitened_means, dtype=np.float64) @ unwhitening,
         factor=unwhitening.T,
         precision=np.linalg.inv(covariance + rounding * np.eye(head.hidden)),
-        spread=math.sqrt(distance / head.hidden) if told and distance else _SPREAD,
+        spread=_SPREAD if spread is None else spread,
     )
 
 
@@ -128,8 +123,10 @@ def grow(head: Head, embeddings: NDArray[np.float32], row: Row) -> Head:
     if head.whitening is not None and head.whitened_means is not None:
         mean = head.prepared(embeddings).mean(axis=0) @ head.whitening
         grown["whitened_means"] = np.vstack([head.whitened_means, mean])
-    if head.neighbours is not None:
-        grown["neighbours"] = np.vstack([head.neighbours, normalize(embeddings)])
+    for name in ("prototypes", "neighbours"):
+        # A few examples are their own prototypes.
+        if (texts := getattr(head, name)) is not None:
+            grown[name] = np.vstack([texts, normalize(embeddings)])
     return msgspec.structs.replace(
         head, **{name: array.astype(np.float32) for name, array in grown.items()}
     )

@@ -117,7 +117,12 @@ def fit_calibration(
     else:
         threshold = fit_threshold(scores, in_scope_rejections=settings.in_scope_rejections)
     temperature = fit_temperature(logits, truth, believed=PRIOR_TEMPERATURE, weight=PRIOR_WEIGHT)
-    return Calibration(temperature=temperature, score=parts, threshold=threshold)
+    return Calibration(
+        temperature=temperature,
+        score=parts,
+        threshold=threshold,
+        spread=_spread(in_scope, logits, head),
+    )
 
 
 def _default_calibration(logits: NDArray[np.float32], settings: CalibrationSettings) -> Calibration:
@@ -132,6 +137,14 @@ def _default_calibration(logits: NDArray[np.float32], settings: CalibrationSetti
         score=(ScorePart(name="max-logit", deviation=round(scale, 9)),),
         threshold=settings.default_logit_share,
     )
+
+
+def _spread(
+    embeddings: NDArray[np.float32], logits: NDArray[np.float32], head: Head
+) -> float | None:
+    """See ``Calibration.spread``: training texts have the embedding's width for a mean square."""
+    distance = -float(score_values("mahalanobis", embeddings, logits, head=head).mean())
+    return max(round(math.sqrt(distance / head.hidden), 9), 1e-9) if distance > 0 else None
 
 
 def _part(

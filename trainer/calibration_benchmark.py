@@ -118,7 +118,7 @@ def benchmark_calibration(
             f"{repeats} repeats over {len(truth)} in-scope validation utterances compare nothing; "
             f"take at least one repeat and {2 * _FOLDS} utterances"
         )
-    head = checkpoint.head()
+    head = checkpoint.scoring_head()
     embeddings = evaluation.embeddings["validation"]
     everything = head.logits(embeddings)
     scores = in_scope_scores(embeddings, everything, head=head, parts=evaluation.calibration.score)

@@ -155,7 +155,7 @@ def _answer_with(
     settings: CalibrationSettings,
     progress: Progress,
 ) -> Answers:
-    head = checkpoint.head()
+    head = checkpoint.scoring_head()
     embeddings = embed_texts(
         checkpoint, {"known": known.split.texts, "asked": asked}, progress=progress
     )

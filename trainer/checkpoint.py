@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -62,12 +63,20 @@ class Checkpoint(msgspec.Struct, frozen=True):
         return self.artifact.folder / TOKENIZER
 
     def head(self) -> Head:
-        """The classification head, with everything that out-of-scope scores may need.
+        """The classification head as it was trained.
 
         Raises:
             BundleDamagedError: the file is no head.
         """
         return read_head(self.artifact.folder / HEAD)
+
+    def scoring_head(self) -> Head:
+        """The head, with everything that out-of-scope scores may need.
+
+        Raises:
+            BundleDamagedError: the file is no head.
+        """
+        return _scoring_head(self.artifact.folder / HEAD, self.artifact.document.files[HEAD].sha256)
 
     @property
     def base(self) -> BaseModel:
@@ -84,6 +93,14 @@ class Checkpoint(msgspec.Struct, frozen=True):
     def padding_id(self) -> int:
         """The token that fills a batch."""
         return max(int(self.configuration.get("pad_token_id") or 0), 0)
+
+
+# Several stages of one run ask for it, and it takes a second or two.
+@functools.lru_cache(maxsize=2)
+def _scoring_head(path: Path, _digest: str) -> Head:
+    from trainer.prototypes import with_prototypes
+
+    return with_prototypes(read_head(path))
 
 
 def save_model(

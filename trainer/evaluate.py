@@ -31,7 +31,7 @@ from trainer.text_limit import check_text_limit
 __all__ = ["Evaluation", "evaluate", "read_evaluation", "settings_behind"]
 
 KIND = "evaluation"
-REVISION = 6
+REVISION = 7
 _JUDGED = ("validation", "test")
 _CALIBRATED = "calibration"
 _TEXTS = (_CALIBRATED, *_JUDGED)
@@ -86,7 +86,7 @@ def evaluate(
     check_text_limit(dataset, checkpoint.text.max_characters)
 
     def make(partial: Path) -> dict[str, Any]:
-        head = checkpoint.head()
+        head = checkpoint.scoring_head()
         texts = calibration_texts(dataset, settings)
         splits: dict[str, Split] = {name: getattr(dataset, name) for name in _JUDGED}
         asked = splits if texts.split == dataset.validation else {_CALIBRATED: texts.split} | splits

@@ -27,8 +27,8 @@ from trainer.resampling import Interval, percentile_interval, resample_separatio
 __all__ = ["ScoreBenchmark", "ScoreResult", "benchmark_scores"]
 
 # Of the largest logit, its probability and the energy one is enough in a fusion of three: they are
-# functions of the same numbers, as the two neighbours are.
-_UNLIKE = ("max-logit", "class-mean-cosine", "nearest-neighbour", "mahalanobis")
+# functions of the same numbers, as class means, prototypes and neighbours are.
+_UNLIKE = ("energy", "class-mean-cosine", "nearest-prototype", "mahalanobis")
 
 
 class ScoreResult(msgspec.Struct, frozen=True):
@@ -114,7 +114,7 @@ def benchmark_scores(
     checkpoint = read_checkpoint(checkpoint_folder)
     dataset = read_dataset(dataset_folder)
     evaluation = read_evaluation(evaluation_folder, checkpoint=checkpoint, dataset=dataset)
-    head = checkpoint.head()
+    head = checkpoint.scoring_head()
     in_scope = np.array([intent is not None for intent in dataset.validation.intents], dtype=bool)
     if resamples < 100:
         raise SettingsError(f"--resamples is {resamples}; at least 100 are needed")

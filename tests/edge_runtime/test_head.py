@@ -23,6 +23,7 @@ def head(*, normalized: bool = True) -> Head:
         directions=normalize(array(3, 8)),
         whitening=array(8, 8),
         whitened_means=array(3, 8),
+        prototypes=normalize(array(6, 8)),
         neighbours=normalize(array(20, 8)),
     )
 
@@ -59,10 +60,10 @@ def test_a_head_comes_back_as_it_was_written(tmp_path: Path) -> None:
     for name in ("weight", "bias", "directions", "whitening", "whitened_means"):
         assert np.array_equal(getattr(found, name), getattr(written, name))
         assert getattr(found, name).dtype == np.float32
-    assert found.neighbours is not None
-    assert written.neighbours is not None
-    # Half the bytes for three digits.
-    assert np.abs(found.neighbours - written.neighbours).max() < 1e-3
+    for name in ("prototypes", "neighbours"):
+        # Half the bytes for three digits.
+        assert getattr(found, name).dtype == np.float32
+        assert 0 < np.abs(getattr(found, name) - getattr(written, name)).max() < 1e-3
 
 
 def test_what_a_head_does_not_have_is_not_written(tmp_path: Path) -> None:
@@ -72,7 +73,8 @@ def test_what_a_head_does_not_have_is_not_written(tmp_path: Path) -> None:
     found = read_head(tmp_path / "head.npz")
 
     assert found.normalized is False
-    assert (found.directions, found.whitening, found.neighbours) == (None, None, None)
+    assert (found.directions, found.whitening) == (None, None)
+    assert (found.prototypes, found.neighbours) == (None, None)
 
 
 def test_equal_heads_are_equal_bytes() -> None:
@@ -101,7 +103,8 @@ def test_a_head_that_is_missing_is_refused(tmp_path: Path) -> None:
         ("directions", array(3, 9), r"directions has shape \(3, 9\), not \(3, 8\)"),
         ("whitening", array(8, 9), r"whitening has shape \(8, 9\), not \(8, 8\)"),
         ("whitened_means", array(2, 8), r"whitened_means has shape \(2, 8\)"),
-        ("neighbours", array(20, 9), r"neighbours have shape \(20, 9\)"),
+        ("prototypes", array(6, 9), r"prototypes have shape \(6, 9\), not \(\.\.\., 8\)"),
+        ("neighbours", array(20, 9), r"neighbours have shape \(20, 9\), not \(\.\.\., 8\)"),
     ],
 )
 def test_arrays_that_do_not_fit_together_are_refused(

@@ -32,6 +32,7 @@ HEAD = Head(
     directions=np.eye(2, dtype=np.float32),
     whitening=np.diag([1.0, 0.5]).astype(np.float32),
     whitened_means=np.array([[1, 0], [0, 0.5]], dtype=np.float32),
+    prototypes=np.array([[0, 1], [0.8, 0.6]], dtype=np.float32),
     neighbours=np.array([[0.6, 0.8], [1, 0]], dtype=np.float32),
 )
 
@@ -83,6 +84,7 @@ def test_a_higher_temperature_is_less_sure() -> None:
         ("energy", [np.log(np.exp(4) + np.exp(1)), np.log(1 + np.exp(9))]),
         ("max-probability", [-np.log1p(np.exp(-3)), -np.log1p(np.exp(-9))]),
         ("class-mean-cosine", [1, 1]),
+        ("nearest-prototype", [0.8, 1]),
         ("nearest-neighbour", [1, 0.8]),
         # Of two texts the farthest.
         ("tenth-neighbour", [0.6, 0]),

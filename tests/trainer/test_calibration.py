@@ -91,8 +91,13 @@ def test_the_threshold_lies_half_way_between_two_scores() -> None:
 
 def identity_head() -> Head:
     """A head whose logits are the embedding itself."""
+    eye = np.eye(5, dtype=np.float32)
     return Head(
-        weight=np.eye(5, dtype=np.float32), bias=np.zeros(5, dtype=np.float32), normalized=False
+        weight=eye,
+        bias=np.zeros(5, dtype=np.float32),
+        normalized=False,
+        whitening=eye,
+        whitened_means=eye,
     )
 
 
@@ -140,6 +145,34 @@ def test_a_few_texts_out_of_scope_change_nothing() -> None:
     assert mixed == alone
     found = predict(logits, head=identity_head(), calibration=alone)
     assert (found.answers() == -1).mean() == 0.1
+
+
+def test_the_spread_says_how_far_out_held_out_texts_lie() -> None:
+    chance = np.random.default_rng(3)
+    # Around their own means as wide as texts of training are, then twice as wide.
+    means, noise = 100 * np.eye(5)[np.arange(500) % 5], chance.standard_normal((500, 5))
+    head = msgspec.structs.replace(
+        identity_head(), whitened_means=100 * np.eye(5, dtype=np.float32)
+    )
+    for wide in (1.0, 2.0):
+        texts = (means + wide * noise).astype(np.float32)
+        found = fit_calibration(
+            texts,
+            held(["abcde"[row % 5] for row in range(500)]),
+            tuple("abcde"),
+            head=head,
+            settings=settings("max-logit"),
+        )
+        assert found.spread == pytest.approx(wide, rel=0.05)
+
+
+def test_without_held_out_texts_there_is_no_spread() -> None:
+    logits, truth = drawn(200, temperature=1.0)
+    texts = held(["abcde"[number] for number in truth], held_out=False)
+    found = fit_calibration(
+        logits, texts, tuple("abcde"), head=identity_head(), settings=settings("max-logit")
+    )
+    assert found.spread is None
 
 
 def test_every_part_of_a_fused_score_weighs_the_same() -> None:

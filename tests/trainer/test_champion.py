@@ -55,7 +55,9 @@ def test_a_checkpoint_answers_as_its_evaluation_says(
         read_evaluation(tiny_line.evaluation),
     )
     expected = predict(
-        evaluation.embeddings["test"], head=checkpoint.head(), calibration=evaluation.calibration
+        evaluation.embeddings["test"],
+        head=checkpoint.scoring_head(),
+        calibration=evaluation.calibration,
     )
     best = [checkpoint.labels[number] for number in expected.logits.argmax(axis=1)]
     assert list(found.best) == best

@@ -50,15 +50,17 @@ def test_the_default_gains_nothing_over_itself_and_scores_what_the_evaluation_sa
 
 
 def test_bytes_are_those_of_the_arrays_that_are_needed(tiny_line) -> None:
-    head = read_checkpoint(tiny_line.checkpoint).head()
+    head = read_checkpoint(tiny_line.checkpoint).scoring_head()
     found = compare(tiny_line)
     sizes = {one.parts: one.bytes for one in found.scores}
     assert sizes["max-logit",] == sizes["energy",] == 0
     assert head.neighbours is not None
+    assert head.prototypes is not None
     assert head.whitening is not None
     assert head.whitened_means is not None
-    # float16 for neighbours; an entry of a zip file besides.
+    # float16 for neighbours and prototypes; an entry of a zip file besides.
     neighbours, distance = head.neighbours.nbytes / 2, head.whitening.nbytes
+    assert sizes["nearest-prototype",] == pytest.approx(head.prototypes.nbytes / 2, abs=600)
     assert sizes["nearest-neighbour",] == pytest.approx(neighbours, abs=600)
     # These are in every bundle, because added intents need them.
     assert sizes["max-logit", "mahalanobis"] == 0

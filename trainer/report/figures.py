@@ -68,7 +68,7 @@ def gather_figures(
     """
     split: Split = getattr(dataset, settings.split)
     labels = checkpoint.labels
-    head = checkpoint.head()
+    head = checkpoint.scoring_head()
     calibration = evaluation.calibration
     found = predict(evaluation.embeddings[settings.split], head=head, calibration=calibration)
     is_in_scope, truth = split.truth(labels)
@@ -192,7 +192,7 @@ def _noise(
     spoiled = {noise.name: spoil(texts, noise, seed=settings.seed) for noise in NOISES}
     titles = {"none": "as they are"} | {noise.name: noise.title for noise in NOISES}
     asked = {"none": texts} | spoiled
-    head = checkpoint.head()
+    head = checkpoint.scoring_head()
     found_rows: list[NoiseRow] = []
     for name, embeddings in embed_texts(checkpoint, asked, progress=progress).items():
         noisy = predict(embeddings, head=head, calibration=found.calibration)

@@ -21,6 +21,8 @@ from edge_runtime.errors import BundleDamagedError
 __all__ = ["Head", "encode_head", "normalize", "read_head"]
 
 _LENGTH_FLOOR = 1e-12
+_HALVES = frozenset({"prototypes", "neighbours"})
+"""Arrays that are float16 in the file."""
 
 
 class Head(msgspec.Struct, frozen=True, eq=False):
@@ -42,6 +44,9 @@ class Head(msgspec.Struct, frozen=True, eq=False):
     of ``prepared(embedding) @ whitening`` the intents are round."""
     whitened_means: NDArray[np.float32] | None = None
     """Mean embedding of each intent in that space: (labels, hidden)."""
+    prototypes: NDArray[np.float32] | None = None
+    """Middles of a few groups of each intent's training embeddings, of length one, (prototypes,
+    hidden); float16 in the file."""
     neighbours: NDArray[np.float32] | None = None
     """Training embeddings of length one, (utterances, hidden), evenly chosen of many; float16 in
     the file."""
@@ -88,9 +93,9 @@ def encode_head(head: Head) -> bytes:
         for name, value in msgspec.structs.asdict(head).items()
         if value is not None
     }
-    if head.neighbours is not None:
-        # A cosine needs no more digits, and no other array grows with the data.
-        arrays["neighbours"] = head.neighbours.astype(np.float16)
+    # A cosine needs no more digits, and no other array has many rows an intent.
+    for name in _HALVES & arrays.keys():
+        arrays[name] = arrays[name].astype(np.float16)
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, array in sorted(arrays.items()):
             content = io.BytesIO()
@@ -148,6 +153,8 @@ def _mismatch(head: Head) -> str:
     for name, (array, shape) in wanted.items():
         if array is not None and array.shape != shape:
             return f"{name} has shape {array.shape}, not {shape}"
-    if head.neighbours is not None and head.neighbours.shape[1:] != (hidden,):
-        return f"neighbours have shape {head.neighbours.shape}, not (utterances, {hidden})"
+    for name in sorted(_HALVES):
+        array = getattr(head, name)
+        if array is not None and array.shape[1:] != (hidden,):
+            return f"{name} have shape {array.shape}, not (..., {hidden})"
     return ""

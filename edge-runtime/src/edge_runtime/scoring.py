@@ -34,6 +34,7 @@ ScoreName = Literal[
     "max-probability",
     "energy",
     "class-mean-cosine",
+    "nearest-prototype",
     "nearest-neighbour",
     "tenth-neighbour",
     "mahalanobis",
@@ -43,6 +44,7 @@ SCORES: tuple[ScoreName, ...] = get_args(ScoreName)
 
 NEEDED_ARRAYS: dict[ScoreName, tuple[str, ...]] = {
     "class-mean-cosine": ("directions",),
+    "nearest-prototype": ("prototypes",),
     "nearest-neighbour": ("neighbours",),
     "tenth-neighbour": ("neighbours",),
     "mahalanobis": ("whitening", "whitened_means"),
@@ -76,6 +78,10 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The out-of-scope score: the mean of these parts, each standardised."""
     threshold: float
     """A text whose score lies below it is out of scope. Same unit as the score."""
+    spread: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """How far held-out texts lie from the means of their intents, by standard deviations within
+    intents, where training texts are at 1; ``None`` where none were held out. It decides nothing
+    here: an added intent is fitted with it."""
 
 
 def probabilities(logits: Values, calibration: Calibration) -> NDArray[np.float64]:
@@ -153,6 +159,16 @@ def _class_mean_cosine(embeddings: Values, _: Values, head: Head) -> Scores:
     return result
 
 
+def _nearest_prototype(embeddings: Values, _: Values, head: Head) -> Scores:
+    """The cosine to the nearest middle of a group of training texts.
+
+    An intent may be said in several ways that lie apart; one mean stands for none of them.
+    """
+    prototypes: Any = head.prototypes
+    result: Scores = (normalize(embeddings) @ prototypes.T).max(axis=-1).astype(np.float64)
+    return result
+
+
 def _nearest_neighbour(embeddings: Values, _: Values, head: Head) -> Scores:
     """The cosine to the nearest training text: the next function with a k of 1."""
     return _neighbour(embeddings, head, number=1)
@@ -195,6 +211,7 @@ _SCORES: dict[ScoreName, Callable[[Values, Values, Head], Scores]] = {
     "max-probability": _max_probability,
     "energy": _energy,
     "class-mean-cosine": _class_mean_cosine,
+    "nearest-prototype": _nearest_prototype,
     "nearest-neighbour": _nearest_neighbour,
     "tenth-neighbour": _tenth_neighbour,
     "mahalanobis": _mahalanobis,

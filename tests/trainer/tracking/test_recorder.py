@@ -149,7 +149,7 @@ def test_an_evaluation_goes_to_the_run_of_its_training(
     assert run.metrics["test/in_scope_accuracy"] == result["test"]["in_scope_accuracy"]
     assert run.metrics["validation/ece"] == result["validation"]["ece"]
     assert run.metrics["cost/seconds"] > 0
-    assert run.tags["calibration.scores"] == "max-logit,mahalanobis"
+    assert run.tags["calibration.scores"] == "energy,nearest-prototype"
     assert tracker.files[run.id]["report.html"] == b"<p>a report</p>"
     assert tracker.files[run.id]["evaluation.json"] == (folder / "evaluation.json").read_bytes()
 
