@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def make_bundle(
             head = _slim(checkpoint.scoring_head(), variants)
             write_atomically(partial / _HEAD, encode_head(head))
             samples = _golden_samples(
-                compiled_folder, variants, head, dataset, evaluation, settings
+                compiled_folder, variants, head, checkpoint.labels, dataset, evaluation, settings
             )
             lines = b"".join(
                 msgspec.json.encode(one, order="deterministic") + b"\n" for one in samples
@@ -194,6 +195,7 @@ def _golden_samples(
     compiled_folder: Path,
     variants: tuple[CompiledVariant, ...],
     head: Head,
+    labels: Sequence[str],
     dataset: Dataset,
     evaluation: Evaluation,
     settings: BundleSettings,
@@ -234,7 +236,7 @@ def _golden_samples(
     return [
         GoldenSample(
             text=texts[row],
-            intent=dataset.labels[int(best[row])],
+            intent=labels[int(best[row])],
             confidence={
                 variant: round(float(values[row, best[row]]), 6) for variant, values in own.items()
             },

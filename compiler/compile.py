@@ -32,7 +32,7 @@ from trainer.measures import Measures, measure
 __all__ = ["CompiledVariant", "Refused", "compile_checkpoint", "read_compiled"]
 
 KIND = "compiled"
-REVISION = 6
+REVISION = 7
 _CALIBRATION_TEXTS = 500
 
 
@@ -228,9 +228,15 @@ def _predictions(
     checkpoint: Checkpoint,
     head: Head,
     settings: CalibrationSettings,
+    rejected: int | None = None,
 ) -> dict[str, Predictions]:
     calibration = fit_calibration(
-        embeddings["calibration"], texts, checkpoint.labels, head=head, settings=settings
+        embeddings["calibration"],
+        texts,
+        checkpoint.labels,
+        head=head,
+        settings=settings,
+        rejected=rejected,
     )
     return {
         name: predict(values, head=head, calibration=calibration)
@@ -247,7 +253,14 @@ def _judge(
     progress: Progress,
 ) -> tuple[CompiledVariant, NDArray[np.float32]]:
     embeddings = _embeddings(name, kind, folder, checkpoint, held, progress)
-    own = _predictions(embeddings, held.texts, checkpoint, held.head, held.settings)
+    own = _predictions(
+        embeddings,
+        held.texts,
+        checkpoint,
+        held.head,
+        held.settings,
+        rejected=_in_scope_rejected(held),
+    )
     parity = {
         split: compare(
             own[split], held.reference[split], held.splits[split].intents, checkpoint.labels
@@ -268,6 +281,12 @@ def _judge(
         measures=None if test is None else measure(own["test"], test.intents, checkpoint.labels),
     )
     return variant, embeddings["calibration"]
+
+
+def _in_scope_rejected(held: _Held) -> int:
+    """How many in-scope utterances of the calibration the reference calls out of scope."""
+    known = np.array([intent is not None for intent in held.texts.split.intents], dtype=bool)
+    return int((held.reference["calibration"].answers()[known] < 0).sum())
 
 
 def _embeddings(

@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
 
+from edge_runtime.manifest import SEMANTIC_VERSION
 from edge_runtime.settings import load_settings
 from trainer.config import DEFAULTS as TRAINER_DEFAULTS
 from trainer.config import (
@@ -53,14 +54,14 @@ class CompileSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training ones stand in."""
     maximum_accuracy_drop: Share
     """Largest loss of accuracy against torch on the same utterances."""
-    maximum_logit_difference_fp32: Annotated[float, msgspec.Meta(gt=0)]
+    maximum_logit_difference_fp32: Annotated[float, msgspec.Meta(gt=0, le=1e6)]
     """Largest absolute difference of any logit between torch and ONNX fp32."""
 
 
 class BundleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a bundle is called and how it tests itself: section ``[bundle]``."""
 
-    version: Annotated[str, msgspec.Meta(pattern=r"^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$")]
+    version: Annotated[str, msgspec.Meta(pattern=f"^{SEMANTIC_VERSION}$")]
     """Semantic version of the bundle and of its model component."""
     golden_samples: Annotated[int, msgspec.Meta(ge=1, le=1000)]
     """How many validation utterances travel as a self-test; without any, training ones."""

@@ -172,6 +172,12 @@ def _check(bundle: Bundle, target: Path, intent: str, examples: Sequence[str]) -
             f"the new bundle cannot take the place of {bundle.path}; give another folder",
             folder=target,
         )
+    if bundle.path.resolve() in target.resolve().parents:
+        raise IntentAdditionError(
+            f"the new bundle cannot lie inside {bundle.path}, which would then hold what its "
+            "manifest does not list; give another folder",
+            folder=target,
+        )
 
 
 def _fittable_head(bundle: Bundle) -> Head:

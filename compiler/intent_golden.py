@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from compiler.errors import IntentAdditionError
 from edge_runtime.bundle import Bundle, GoldenSample
-from edge_runtime.errors import SessionError
+from edge_runtime.errors import SessionError, UtteranceError
 from edge_runtime.head import Head
 from edge_runtime.manifest import Variant
 from edge_runtime.scoring import probabilities
 from edge_runtime.session import Session, open_session, why_unusable
-from edge_runtime.text import prepare
+from edge_runtime.text import TextSettings, prepare
 from edge_runtime.tokenization import Tokenizer
 
 __all__ = ["View", "check_golden", "embed_samples", "record_golden"]
+
+_MOST_SHOWN = 40
 
 
 class View(NamedTuple):
@@ -53,10 +55,8 @@ def embed_samples(
     """
     manifest = bundle.manifest
     tokenizer = Tokenizer(bundle.path / manifest.tokenizer, max_tokens=manifest.text.max_tokens)
-    given, golden = (
-        tokenizer.encode_many([prepare(text, manifest.text) for text in texts])
-        for texts in (examples, [sample.text for sample in samples])
-    )
+    given = tokenizer.encode_many([_prepare_example(text, manifest.text) for text in examples])
+    golden = tokenizer.encode_many([prepare(sample.text, manifest.text) for sample in samples])
     usable = [variant for variant in manifest.variants if not why_unusable(variant)]
 
     def view(number: int) -> View:
@@ -87,6 +87,14 @@ def _embed(session: Session, rows: Sequence[Sequence[int]], head: Head) -> NDArr
             )
         result[number] = embedding
     return result
+
+
+def _prepare_example(text: str, settings: TextSettings) -> str:
+    try:
+        return prepare(text, settings)
+    except UtteranceError as error:
+        shown = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+        raise UtteranceError(f"the example {shown!r}: {error.message}") from error
 
 
 def check_golden(

@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 
 from compiler.errors import IntentAdditionError
+from edge_runtime.manifest import SEMANTIC_VERSION
 from edge_runtime.storage import refuse_uri
 from edge_runtime.text import normalize as normalize_text
 from trainer.config import DataSettings
 
 __all__ = ["beside", "check_label", "next_version", "read_examples"]
 
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?", re.ASCII)
 _FOLDER_CHARACTERS = re.compile(r"[\w-][\w.-]*")
 _LONGEST_FOLDER_BYTES = 150
 
@@ -88,7 +88,7 @@ def next_version(old: str, wanted: str | None) -> str:
     if wanted is None:
         major, minor, _ = old.partition("-")[0].split(".")
         return f"{major}.{int(minor) + 1}.0"
-    if not _VERSION.fullmatch(wanted):
+    if not re.fullmatch(SEMANTIC_VERSION, wanted):
         raise IntentAdditionError(
             f"{_quote(wanted)} is no semantic version; write three numbers, such as 1.4.0",
             version=wanted,

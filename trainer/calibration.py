@@ -80,6 +80,7 @@ def fit_calibration(
     *,
     head: Head,
     settings: CalibrationSettings,
+    rejected: int | None = None,
 ) -> Calibration:
     """Fit everything on the embeddings of validation.
 
@@ -95,6 +96,9 @@ def fit_calibration(
         labels: names in the order of the logits.
         head: the model's head.
         settings: which scores, and how many in-scope utterances may be rejected.
+        rejected: how many in-scope utterances another form of the same model rejects: the
+            threshold then rejects as many, where it is fitted. So a form is as strict as the one
+            that it stands for; left to itself its threshold may leap to another one as good.
     """
     is_in_scope, truth = texts.split.truth(labels)
     in_scope = embeddings[is_in_scope]
@@ -106,6 +110,8 @@ def fit_calibration(
     basis = texts.basis(settings)
     if basis == "default":
         threshold = settings.default_threshold
+    elif rejected is not None:
+        threshold = _threshold_of(scores, rejected=rejected)
     elif basis == "out-of-scope":
         outside = embeddings[~is_in_scope]
         threshold = fit_balanced_threshold(
@@ -206,10 +212,16 @@ def fit_threshold(scores: NDArray[np.float64], *, in_scope_rejections: float) ->
         scores: of in-scope utterances, shape (utterances,).
         in_scope_rejections: share of them that may be rejected, 0 to 0.5.
     """
+    return _threshold_of(scores, rejected=int(in_scope_rejections * len(scores)))
+
+
+def _threshold_of(scores: NDArray[np.float64], *, rejected: int) -> float:
+    """The threshold that so many of the scores are below."""
     ordered = np.sort(scores)
-    rejected = int(in_scope_rejections * len(ordered))
     if rejected == 0:
         return float(ordered[0]) - _MARGIN
+    if rejected == len(ordered):
+        return float(ordered[-1]) + _MARGIN
     return float(ordered[rejected - 1] + ordered[rejected]) / 2
 
 

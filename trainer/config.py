@@ -172,7 +172,7 @@ class CalibrationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     out_of_scope_utterances: Annotated[int, msgspec.Meta(ge=0)]
     """Out-of-scope utterances from which on the threshold is fitted on them too; where validation
     has fewer, those of the training count as well. 0 never looks at them."""
-    default_threshold: float
+    default_threshold: Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
     """Taken when validation is too small to fit it: deviations from the mean in-scope score."""
     default_logit_share: Annotated[float, msgspec.Meta(ge=0, le=1)]
     """Without validation: a text is out of scope when its largest logit is less than this share of
@@ -259,7 +259,7 @@ class CheckSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seed of the samples, of the folds and of the hashes."""
     examples: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
     """Examples of each finding in the result; the report folder holds all of them."""
-    imbalance_ratio: Annotated[float, msgspec.Meta(gt=1)]
+    imbalance_ratio: Annotated[float, msgspec.Meta(gt=1, le=1e6)]
     """An intent is small when the largest has more than this many times its training texts."""
     near_similarity: Annotated[float, msgspec.Meta(ge=0.5, le=1)]
     """Jaccard similarity of two texts' character trigrams from which they are nearly the same."""

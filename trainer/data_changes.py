@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from trainer.utterances import Utterance
+from trainer.utterances import Utterance, storable
 
 __all__ = ["Change", "changes_path", "compare", "encode_changes", "tell_of_drop"]
 
@@ -80,4 +80,14 @@ def changes_path(folder: Path) -> Path:
 
 def encode_changes(changes: Iterable[Change]) -> bytes:
     """JSON lines, one a change."""
-    return b"".join(msgspec.json.encode(one) + b"\n" for one in changes)
+    return b"".join(
+        msgspec.json.encode(
+            msgspec.structs.replace(
+                one,
+                before=storable(one.before),
+                intent=None if one.intent is None else storable(one.intent),
+            )
+        )
+        + b"\n"
+        for one in changes
+    )

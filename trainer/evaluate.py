@@ -164,12 +164,12 @@ def settings_behind(checkpoint: Checkpoint, evaluation: Evaluation) -> dict[str,
 
 
 def _check_labels(checkpoint: Checkpoint, dataset: Dataset) -> None:
-    held_out = {*dataset.validation.intents, *dataset.test.intents} - {None}
-    unknown = sorted(str(intent) for intent in held_out - set(checkpoint.labels))
+    # Those of the training too: without validation its texts are what the calibration looks at.
+    unknown = sorted(set(dataset.labels) - set(checkpoint.labels))
     if unknown:
         raise ArtifactError(
             f"the checkpoint {checkpoint.artifact.folder} was trained without the intent "
-            f"{unknown[0]!r} ({len(unknown)} in all), which the dataset asks for; train on this "
+            f"{unknown[0]!r} ({len(unknown)} in all), which the dataset has; train on this "
             "dataset, or evaluate on the one it was trained on",
             folder=checkpoint.artifact.folder,
             intents=unknown,

@@ -35,24 +35,25 @@ def with_prototypes(head: Head) -> Head:
     """
     if head.directions is None or head.neighbours is None:
         raise ValueError("a head without directions and neighbours has no prototypes")
-    nearest = (head.neighbours @ head.directions.T).argmax(axis=1)
-    groups = [head.neighbours[nearest == intent] for intent in range(head.labels)]
-    prototypes = np.concatenate([_middles(texts) for texts in groups])
-    # As a bundle's file holds them: whatever is fitted here sees what a device will see.
-    rounded = prototypes.astype(np.float16).astype(np.float32)
-    return msgspec.structs.replace(head, prototypes=rounded)
-
-
-def _middles(texts: NDArray[np.float32]) -> NDArray[np.float32]:
-    texts = np.unique(texts, axis=0)
-    if len(texts) <= _PROTOTYPES:
-        return texts
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
+    k_means = KMeans(_PROTOTYPES, n_init=1, random_state=0)
+
+    def middles(texts: NDArray[np.float32]) -> NDArray[np.float32]:
+        texts = np.unique(texts, axis=0)
+        if len(texts) <= _PROTOTYPES:
+            return texts
+        return normalize(k_means.fit(texts).cluster_centers_.astype(np.float32))
+
+    nearest = (head.neighbours @ head.directions.T).argmax(axis=1)
     # Several threads would add up in the order in which they end.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found = KMeans(_PROTOTYPES, n_init=1, random_state=0).fit(texts).cluster_centers_
-    return normalize(found.astype(np.float32))
+        prototypes = np.concatenate(
+            [middles(head.neighbours[nearest == intent]) for intent in range(head.labels)]
+        )
+    # As a bundle's file holds them: whatever is fitted here sees what a device will see.
+    rounded = prototypes.astype(np.float16).astype(np.float32)
+    return msgspec.structs.replace(head, prototypes=rounded)

@@ -18,7 +18,9 @@ from edge_runtime.errors import ArtifactError, ManifestInvalidError, SettingsErr
 from edge_runtime.settings import load_settings
 from edge_runtime.storage import file_entries
 from edge_runtime.verification import verify_bundle
-from trainer.dataset import read_dataset
+from trainer.config import CalibrationSettings, DataSettings
+from trainer.dataset import build_dataset, read_dataset
+from trainer.evaluate import evaluate
 
 NAMES = ("int8", "q8_0", "fp32")
 
@@ -57,6 +59,34 @@ def test_golden_samples_show_every_intent_and_their_confidence_in_every_variant(
     for sample in samples:
         assert set(sample.confidence) == set(NAMES)
         assert all(0 <= one <= 1 for one in sample.confidence.values())
+
+
+def test_golden_samples_of_a_dataset_with_fewer_intents_have_the_checkpoint_s_names(
+    tiny_line: Any,
+    tiny_utterances: Path,
+    data_settings: DataSettings,
+    calibration_settings: CalibrationSettings,
+    compile_settings: CompileSettings,
+    bundle_settings: BundleSettings,
+    tmp_path: Path,
+) -> None:
+    labels = read_dataset(tiny_line.dataset).labels
+    header, *rows = tiny_utterances.read_text().splitlines(keepends=True)
+    fewer = tmp_path / "fewer.csv"
+    fewer.write_text(header + "".join(row for row in rows if labels[0] not in row.split(",")))
+    dataset, evaluation, compiled = (tmp_path / one for one in ("data", "judged", "compiled"))
+    build_dataset(str(fewer), dataset, settings=data_settings)
+    assert read_dataset(dataset).labels == labels[1:]
+    evaluate(tiny_line.checkpoint, dataset, evaluation, settings=calibration_settings)
+    known = (tiny_line.checkpoint, dataset, evaluation)
+    settings = msgspec.structs.replace(compile_settings, variants=("fp32",), required=("fp32",))
+    compile_checkpoint(*known, compiled, settings=settings)
+    make_bundle(compiled, *known, tmp_path / "bundle", name="small", settings=bundle_settings)
+    bundle = open_bundle(tmp_path / "bundle")
+    assert bundle.manifest.labels == labels
+    assert {sample.intent for sample in read_golden(bundle)} == set(labels[1:])
+    with IntentClassifier.open(bundle.path) as classifier:
+        assert classifier.self_test() > 10
 
 
 def test_a_text_out_of_scope_is_no_golden_sample(

@@ -23,10 +23,13 @@ from compiler.errors import ExportError, QualityGateError
 from edge_runtime.artifact import Artifact, produce_artifact
 from edge_runtime.bundle import open_bundle
 from edge_runtime.errors import ArtifactError, SettingsError
+from edge_runtime.scoring import Calibration
 from edge_runtime.storage import file_entries
+from trainer.calibration import fit_calibration, predict
+from trainer.checkpoint import read_checkpoint
 from trainer.config import CalibrationSettings, DataSettings, TrainSettings
 from trainer.dataset import build_dataset, read_dataset, write_dataset
-from trainer.evaluate import evaluate
+from trainer.evaluate import evaluate, read_evaluation
 from trainer.train import train
 
 FILES = {"fp32": "model.fp32.onnx", "int8": "model.int8.onnx", "q8_0": "model.q8_0.gguf"}
@@ -72,6 +75,46 @@ def test_each_variant_has_a_calibration_of_its_own(built_compiled: Path) -> None
     reference = artifact.document.result["reference_calibration"]
     for variant in variants:
         assert variant.calibration.temperature == pytest.approx(reference["temperature"], rel=0.2)
+
+
+def test_each_variant_is_as_strict_as_the_reference(
+    tiny_line: Any,
+    calibration_settings: CalibrationSettings,
+    compile_settings: CompileSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A threshold that looks at out-of-scope texts too may lie anywhere below the allowed share.
+    settings = msgspec.structs.replace(
+        calibration_settings, in_scope_rejections=0.3, out_of_scope_utterances=1
+    )
+    evaluation = tmp_path / "evaluation"
+    evaluate(tiny_line.checkpoint, tiny_line.dataset, evaluation, settings=settings)
+    judged = read_evaluation(evaluation)
+    assert judged.basis.threshold == "out-of-scope"
+    asked: list[int | None] = []
+
+    def fit(*texts: Any, rejected: int | None, **known: Any) -> Calibration:
+        asked.append(rejected)
+        return fit_calibration(*texts, rejected=rejected, **known)
+
+    monkeypatch.setattr("compiler.compile.fit_calibration", fit)
+    compile_line(tiny_line._replace(evaluation=evaluation), tmp_path / "compiled", compile_settings)
+    head = read_checkpoint(tiny_line.checkpoint).scoring_head()
+    known = [intent is not None for intent in read_dataset(tiny_line.dataset).validation.intents]
+
+    def rejected(embeddings: np.ndarray, calibration: Calibration) -> int:
+        answers = predict(embeddings, head=head, calibration=calibration).answers()
+        return int((answers[known] < 0).sum())
+
+    _, variants = read_compiled(tmp_path / "compiled")
+    assert {variant.name for variant in variants} == set(FILES)
+    wanted = rejected(judged.embeddings["calibration"], judged.calibration)
+    # In a model as small as this the forms would agree without being told.
+    assert asked == [None, wanted, wanted, wanted]
+    for variant in variants:
+        own = np.load(tmp_path / f"compiled/{variant.name}.calibration.npy", allow_pickle=False)
+        assert rejected(own, variant.calibration) == wanted
 
 
 def test_nothing_but_variants_and_their_embeddings_is_left(built_compiled: Path) -> None:

@@ -298,7 +298,7 @@ def test_a_head_that_does_not_fit_the_model_is_refused(
 
 
 def test_an_example_that_is_too_long_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:
-    with pytest.raises(UtteranceError, match="at most 200"):
+    with pytest.raises(UtteranceError, match=r"the example 'x{40}\.\.\.': .* at most 200"):
         added(tiny_bundle, tmp_path / "new", examples=["x" * 201])
 
 
@@ -306,6 +306,13 @@ def test_a_bundle_cannot_take_its_own_place(tiny_bundle: Path) -> None:
     before = file_entries(tiny_bundle)
     with pytest.raises(IntentAdditionError, match="give another folder"):
         added(tiny_bundle, tiny_bundle)
+    assert file_entries(tiny_bundle) == before
+
+
+def test_a_bundle_is_not_made_inside_the_one_that_it_comes_from(tiny_bundle: Path) -> None:
+    before = file_entries(tiny_bundle)
+    with pytest.raises(IntentAdditionError, match="cannot lie inside .*; give another folder"):
+        added(tiny_bundle, tiny_bundle / "inner" / "new")
     assert file_entries(tiny_bundle) == before
 
 

@@ -70,7 +70,9 @@ def test_a_version_that_is_not_higher_is_refused(wanted: str) -> None:
         next_version("1.2.3", wanted)
 
 
-@pytest.mark.parametrize("wanted", ["abc", "1.2", "1.2.3.4", "", "1.2.3-", "1.2.x"])
+@pytest.mark.parametrize(
+    "wanted", ["abc", "1.2", "1.2.3.4", "", "1.2.3-", "1.2.x", "01.20.0", "2.0.0-.", "2.0.0-01"]
+)
 def test_what_is_no_version_is_refused_in_words(wanted: str) -> None:
     with pytest.raises(IntentAdditionError, match="is no semantic version; write three numbers"):
         next_version("1.0.0", wanted)

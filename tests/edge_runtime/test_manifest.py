@@ -173,7 +173,7 @@ def test_a_name_that_could_be_a_path_is_refused(manifest: Manifest, name: str) -
         decode_manifest(rewritten(manifest, name=name))
 
 
-@pytest.mark.parametrize("version", ["1", "1.0", "v1.0.0", "1.0.0\n", "\u0661.0.0"])
+@pytest.mark.parametrize("version", ["1", "1.0", "v1.0.0", "1.0.0\n", "\u0661.0.0", "01.0.0"])
 def test_a_version_that_is_not_semantic_is_refused(manifest: Manifest, version: str) -> None:
     with pytest.raises(ManifestInvalidError):
         decode_manifest(rewritten(manifest, version=version))

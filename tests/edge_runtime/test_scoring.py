@@ -136,6 +136,14 @@ def test_what_a_head_lacks_for_a_score_is_named(name: ScoreName) -> None:
     assert missing_arrays(parts, HEAD) == []
 
 
+def test_a_calibration_without_a_spread_is_written_as_before_there_was_one() -> None:
+    written = msgspec.json.encode(calibration(2.0))
+    assert b"spread" not in written
+    assert msgspec.json.decode(written, type=Calibration) == calibration(2.0)
+    wide = msgspec.structs.replace(calibration(2.0), spread=1.25)
+    assert msgspec.json.decode(msgspec.json.encode(wide), type=Calibration).spread == 1.25
+
+
 def test_a_part_without_spread_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError, match="deviation"):
         msgspec.convert({"name": "energy", "deviation": 0}, ScorePart)

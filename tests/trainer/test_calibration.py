@@ -147,6 +147,35 @@ def test_a_few_texts_out_of_scope_change_nothing() -> None:
     assert (found.answers() == -1).mean() == 0.1
 
 
+@pytest.mark.parametrize("rejected", [0, 1, 7, 199, 200])
+def test_a_form_of_a_model_rejects_as_many_as_the_one_that_it_stands_for(rejected: int) -> None:
+    logits, truth = drawn(200, temperature=2.0)
+    intents = ["abcde"[number] for number in truth]
+    found = fit_calibration(
+        logits,
+        held(intents),
+        tuple("abcde"),
+        head=identity_head(),
+        settings=settings("max-logit", "energy"),
+        rejected=rejected,
+    )
+    answers = predict(logits, head=identity_head(), calibration=found).answers()
+    assert (answers == -1).sum() == rejected
+
+
+def test_with_too_few_texts_the_default_threshold_stays_whatever_another_form_rejects() -> None:
+    logits, truth = drawn(9, temperature=2.0)
+    found = fit_calibration(
+        logits,
+        held(["abcde"[number] for number in truth]),
+        tuple("abcde"),
+        head=identity_head(),
+        settings=settings("max-logit"),
+        rejected=4,
+    )
+    assert found.threshold == -2.5
+
+
 def test_the_spread_says_how_far_out_held_out_texts_lie() -> None:
     chance = np.random.default_rng(3)
     # Around their own means as wide as texts of training are, then twice as wide.

@@ -95,7 +95,8 @@ def test_texts_are_normalised_and_duplicates_dropped_and_nothing_else(
     ]
     assert (result.read, result.written) == (9, 6)
     assert result.dropped == {"duplicate": 2, "text_empty": 1}
-    assert result.left == {"contradiction": 2}
+    # Of music and of coffee one training text is left each.
+    assert result.left == {"contradiction": 2, "too_few_examples": 2}
     assert [(one["place"], one["action"], one["rule"]) for one in account] == [
         ("a.csv, line 3", "dropped", "duplicate"),
         ("a.csv, line 7", "dropped", "duplicate"),
@@ -163,7 +164,7 @@ def test_rows_are_dropped_by_named_rules(clean) -> None:
         "invisible_character": 1,
         "mojibake": 1,
     }
-    assert result.left == {"contradiction": 2, "text_empty": 1}
+    assert result.left == {"contradiction": 2, "text_empty": 1, "too_few_examples": 1}
 
 
 def test_rows_that_cannot_be_read_are_refused_unless_they_are_to_be_dropped(clean) -> None:
@@ -287,6 +288,69 @@ def test_templates_are_not_cleaned(
             settings=check_settings,
         )
     assert not (tmp_path / "b.csv").exists()
+
+
+def test_a_text_does_not_go_as_the_duplicate_of_one_that_goes_too(
+    clean, data_settings: DataSettings, tmp_path: Path
+) -> None:
+    content = "text,intent\nlamp\x07 on,light\nlamp on,light\nlamp on,light\n"
+    result, _ = clean(content, drop=("control_character",))
+    assert written(tmp_path / "clean.csv", data_settings) == [("lamp on", "light", None)]
+    assert result.dropped == {"control_character": 1, "duplicate": 1}
+
+
+@pytest.mark.parametrize("output", ["clean.csv", "clean.jsonl", "clean.parquet"])
+def test_columns_are_written_by_the_names_that_the_settings_read(
+    data_settings: DataSettings,
+    check_settings: CheckSettings,
+    tiny_train_settings: TrainSettings,
+    tmp_path: Path,
+    output: str,
+) -> None:
+    settings = msgspec.structs.replace(
+        data_settings, text_column="phrase", intent_column="goal", split_column="fold"
+    )
+    (tmp_path / "a.csv").write_text("phrase,goal,fold\nlamp on,light,train\nlamp,light,test\n")
+    clean_utterances(
+        str(tmp_path / "a.csv"),
+        str(tmp_path / output),
+        data_settings=settings,
+        train_settings=tiny_train_settings,
+        settings=check_settings,
+    )
+    assert written(tmp_path / output, settings) == [
+        ("lamp on", "light", "train"),
+        ("lamp", "light", "test"),
+    ]
+
+
+def test_what_is_left_is_what_a_build_of_the_written_file_refuses(clean) -> None:
+    content = "text,intent,split\na one,a,train\na two,a,train\nb one,b,train\nb two,b,train\n"
+    result, _ = clean(content + "rare,rare,train\nodd,odd,test\n")
+    assert result.left == {"too_few_examples": 1, "unknown_intent": 1}
+    result, _ = clean(content + "rare,rare,train\nodd,rare,test\n", drop=("too_few_examples",))
+    assert result.left == {"unknown_intent": 1}
+    assert clean(content)[0].left == {}
+
+
+def test_a_text_that_writing_mends_is_not_left(
+    data_settings: DataSettings,
+    check_settings: CheckSettings,
+    tiny_train_settings: TrainSettings,
+    tmp_path: Path,
+) -> None:
+    rows = [("lamp\0 on", "light"), ("light", "light"), ("jazz", "music"), ("song", "music")]
+    lines = [json.dumps({"text": text, "intent": intent}) for text, intent in rows]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    result = clean_utterances(
+        str(tmp_path / "a.jsonl"),
+        str(tmp_path / "clean.csv"),
+        data_settings=data_settings,
+        train_settings=tiny_train_settings,
+        settings=check_settings,
+    )
+    assert written(tmp_path / "clean.csv", data_settings)[0] == ("lamp on", "light", None)
+    assert result.left == {}
 
 
 @pytest.mark.parametrize("name", ["clean.csv", "clean.jsonl", "clean.parquet"])

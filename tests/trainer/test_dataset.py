@@ -164,6 +164,31 @@ def changes(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def test_half_of_a_surrogate_pair_is_told_of_by_its_number(
+    data_settings: DataSettings, source: Path, tmp_path: Path
+) -> None:
+    talk = source.with_suffix(".jsonl")
+    rows = [*ROWS, ("\ud83d lamp on", "open")]
+    talk.write_text("\n".join(json.dumps({"text": text, "intent": one}) for text, one in rows))
+    build(talk, tmp_path / "dataset", data_settings)
+    assert [(one["before"], one["after"]) for one in changes(tmp_path / "dataset")] == [
+        ("\\ud83d lamp on", "lamp on")
+    ]
+
+
+def test_a_label_of_clinc_s_form_is_told_of_where_it_was_changed(
+    data_settings: DataSettings, tmp_path: Path
+) -> None:
+    talk = tmp_path / "talk.json"
+    train = [*(list(row) for row in ROWS), ["lamp on", " open "]]
+    talk.write_text(json.dumps({"train": train, "oos_train": [["pi", "oos"]]}))
+    build(talk, tmp_path / "dataset", data_settings)
+    found = changes(tmp_path / "dataset")
+    assert [(one["rule"], one["before"], one["after"]) for one in found] == [
+        ("label", " open ", "open")
+    ]
+
+
 def test_every_change_and_every_loss_is_told_of_beside_the_folder(
     data_settings: DataSettings, source: Path, tmp_path: Path
 ) -> None:

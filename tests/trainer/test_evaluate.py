@@ -135,7 +135,7 @@ def test_a_dataset_with_an_intent_that_the_checkpoint_lacks_is_refused(
     _, checkpoint = small_line
     with pytest.raises(
         ArtifactError,
-        match=r"trained without the intent '\w+' \(6 in all\), which the dataset asks for; train",
+        match=r"trained without the intent '\w+' \(6 in all\), which the dataset has; train",
     ):
         evaluate(
             checkpoint, tiny_line.dataset, tmp_path / "evaluation", settings=calibration_settings

@@ -117,6 +117,13 @@ def test_a_missing_intent_column_is_reported_with_the_columns_found(
     )
 
 
+@pytest.mark.parametrize("header", ["Text,text,intent", "text,intent,Intent", "text,text ,intent"])
+def test_two_columns_that_differ_in_case_alone_are_refused(
+    data_settings: DataSettings, header: str
+) -> None:
+    assert "more than one column" in refusal(f"{header}\na,b,c\n", data_settings)
+
+
 def test_a_column_that_was_asked_for_must_be_there(data_settings: DataSettings) -> None:
     with pytest.raises(SourceFormatError, match=r"has no text column \(body\); it has: text"):
         read("text,intent\nhello,greet\n", data_settings, text_column="body")

@@ -52,6 +52,17 @@ def test_a_line_has_its_number_and_its_split(data_settings: DataSettings) -> Non
     ]
 
 
+def test_the_split_is_found_in_whatever_case_a_later_line_writes_it(
+    data_settings: DataSettings,
+) -> None:
+    utterances = read(
+        '{"text": "a", "intent": "x"}\n{"text": "b", "intent": "x", "Split": "test"}\n'
+        '{"text": "c", "intent": "x"}\n{"text": "d", "intent": "x", "Split": "dev"}',
+        data_settings,
+    )
+    assert [one.split for one in utterances] == [None, "test", None, "validation"]
+
+
 def test_missing_keys_are_reported_with_the_keys_found(data_settings: DataSettings) -> None:
     assert refusal('{"body": "a", "label": "x"}', data_settings) == (
         "a.jsonl has no text column (text, utterance, sentence or query); it has: body, label; "

@@ -45,6 +45,7 @@ def put(folder: Path, **files: str) -> Path:
         ("a.jsonl", JSONL),
         ("a.JSON", CLINC),
         ("a.json", JSONL),
+        ("a.json", '{"text": "hello", "intent": "greet", "entities": []}\n'),
         ("a.json", '{\n  "train": [["hello", "greet"]]\n}'),
         ("a.yaml", TEMPLATES),
         ("a.yml", TEMPLATES),

@@ -201,6 +201,18 @@ def test_an_out_of_scope_intent_gives_texts_without_an_intent(data_settings: Dat
             one_intent("<on>", more="expansion_rules: {on: '<off>', off: 'a [<on>]'}"),
             "a.yaml, line 4: the rule <on> refers to itself; its texts have no end",
         ),
+        *(
+            (one_intent(empty), f"a.yaml, line 4: wrong template syntax in {empty!r}; check its")
+            for empty in ("", " ", "a {}", "<>", "[]", "()")
+        ),
+        (
+            one_intent("(" * 3000 + "a" + ")" * 3000),
+            "a.yaml, line 4: wrong template syntax in '((((",
+        ),
+        (
+            one_intent("{room}", more="lists: {room: {values: [hall, 'big {room}']}}"),
+            "a.yaml, line 4: the list {room} refers to itself; its texts have no end",
+        ),
         (
             one_intent("{any}", more="lists: {any: {wildcard: true}}"),
             "a.yaml, line 4: the list {any} is a wildcard; give it values to draw from",

@@ -16,10 +16,12 @@ from trainer.data_checks.characters import repair_mojibake
 from trainer.data_checks.check import find_all
 from trainer.data_checks.clean_files import account_of, encode_utterances, json_lines
 from trainer.data_checks.findings import MEANINGS
+from trainer.data_checks.refusals import refuse_rows
 from trainer.data_checks.table import Table, read_table
 from trainer.errors import SourceFormatError
 from trainer.locations import resolve, write_location
 from trainer.utterances import Source, list_unread_columns, open_source
+from trainer.utterances.source_file import SourceFile
 
 __all__ = ["CONTRADICTIONS", "DROPPABLE", "CleanResult", "clean_utterances"]
 
@@ -141,7 +143,7 @@ def clean_utterances(
         dropped=_counts(
             account.filter((pl.col("action") == "dropped") & (pl.col("rule") != "column"))
         ),
-        left=_left(kept),
+        left=_left(output, encoded, data_settings) if len(kept) else {},
         columns_dropped=unread,
     )
 
@@ -227,7 +229,6 @@ def _dropped(
         if contradictions == "majority":
             found = found.join(_majority(usable), on="row", how="anti", maintain_order="left")
         parts.append(_named("contradiction", found))
-    parts.append(_named("duplicate", structure.find_duplicates(usable)))
     if table.frame["given_split"].is_null().all():
         _refuse_drawn(drop)
     if any(rule not in _OF_ONE_ROW for rule in drop):
@@ -252,6 +253,9 @@ def _dropped(
                 )
             if one.rule in drop and one.rule not in _OF_ONE_ROW:
                 parts.append(_named(one.rule, one.rows))
+    # Last, among those that stay: else a text might go as the duplicate of one that goes too.
+    staying = usable.join(pl.concat(parts), on="row", how="anti", maintain_order="left")
+    parts.append(_named("duplicate", structure.find_duplicates(staying)))
     return pl.concat(parts).unique(subset="row", keep="first", maintain_order=True).sort("row")
 
 
@@ -284,8 +288,9 @@ def _counts(account: pl.DataFrame) -> dict[str, int]:
     return dict(account.group_by("rule").len().sort("rule").iter_rows())
 
 
-def _left(kept: pl.DataFrame) -> dict[str, int]:
-    refused = kept.filter(pl.col("refused").is_not_null())
-    counts = dict(refused.group_by("refused").len().sort("refused").iter_rows())
-    contradictory = len(structure.find_contradictions(kept.filter(pl.col("refused").is_null())))
-    return counts | ({"contradiction": contradictory} if contradictory else {})
+def _left(output: str, encoded: bytes, settings: DataSettings) -> dict[str, int]:
+    """What a build of the file that is written would refuse, by rule."""
+    file = SourceFile(name=PurePosixPath(output).name, content=encoded)
+    table = read_table(Source(location=output, files=(file,), digest=""), None, settings)
+    counts = {one.rule: len(one.rows) for one in refuse_rows(table, settings) if len(one.rows)}
+    return counts | ({"unreadable": len(table.unreadable)} if table.unreadable else {})

@@ -105,7 +105,8 @@ def encode_utterances(kept: pl.DataFrame, suffix: str, settings: DataSettings) -
     Args:
         kept: of the table.
         suffix: .csv, .jsonl or .parquet.
-        settings: what a text out of scope is labelled with.
+        settings: names of the columns, by which ``data.build`` reads them, and what a text out of
+            scope is labelled with.
 
     Raises:
         SettingsError: there are texts out of scope, and no label for them.
@@ -116,9 +117,13 @@ def encode_utterances(kept: pl.DataFrame, suffix: str, settings: DataSettings) -
             "set data.out_of_scope_labels"
         )
     label = pl.col("intent").fill_null(_out_of_scope(settings))
-    frame = kept.select("text", label, split="given_split")
-    if frame["split"].is_null().all():
-        frame = frame.drop("split")
+    frame = kept.select(
+        pl.col("text").alias(settings.text_column or "text"),
+        label.alias(settings.intent_column or "intent"),
+        pl.col("given_split").alias(settings.split_column),
+    )
+    if frame[settings.split_column].is_null().all():
+        frame = frame.drop(settings.split_column)
     if suffix == ".jsonl":
         return json_lines(frame)
     buffer = io.BytesIO()

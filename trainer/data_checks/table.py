@@ -12,7 +12,7 @@ import polars as pl
 from edge_runtime.text import normalize
 from trainer.config import DataSettings
 from trainer.errors import SourceFormatError, UtterancesInvalidError
-from trainer.utterances import Source, Utterance, iterate_source
+from trainer.utterances import Source, Utterance, iterate_source, storable
 from trainer.validation import clean_utterance
 
 __all__ = ["PLACE", "SCHEMA", "Table", "read_table"]
@@ -130,26 +130,21 @@ def _row(
     except UtterancesInvalidError as error:
         refused, reason = error.data["rule"], error.message
         text = normalize(utterance.text)
-        intent = None if utterance.intent is None else _storable(utterance.intent)
+        intent = None if utterance.intent is None else storable(utterance.intent)
     label = utterance.intent if utterance.label is None else utterance.label
-    label = None if label is None or label == intent else _storable(label)
+    label = None if label is None or label == intent else storable(label)
     return (
         utterance.source,
         utterance.unit,
         utterance.line,
         text,
-        None if text == raw else _storable(raw),
+        None if text == raw else storable(raw),
         text.casefold(),
         intent,
         label,
-        None if utterance.split_name is None else _storable(utterance.split_name),
+        None if utterance.split_name is None else storable(utterance.split_name),
         utterance.split,
         utterance.group,
         refused,
         reason,
     )
-
-
-def _storable(text: str) -> str:
-    """Halves of surrogate pairs, which JSON can escape, cannot be stored: show their number."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -10,7 +10,7 @@ from trainer.utterances.source import (
     parse_source,
     read_utterances,
 )
-from trainer.utterances.utterance import SplitName, Utterance
+from trainer.utterances.utterance import SplitName, Utterance, storable
 
 __all__ = [
     "Source",
@@ -21,4 +21,5 @@ __all__ = [
     "open_source",
     "parse_source",
     "read_utterances",
+    "storable",
 ]

@@ -16,11 +16,13 @@ from trainer.utterances.refusal import Refuse, raise_refusal
 from trainer.utterances.source_file import SourceFile, decode
 from trainer.utterances.utterance import SplitName, Utterance, intent_or_none
 
-__all__ = ["read_clinc"]
+__all__ = ["CLINC_LISTS", "read_clinc"]
 
 _SPLITS: dict[str, SplitName] = {"train": "train", "val": "validation", "test": "test"}
 _OUT_OF_SCOPE_PREFIX = "oos_"
 _PAIR = 2
+CLINC_LISTS = frozenset(prefix + name for prefix in ("", _OUT_OF_SCOPE_PREFIX) for name in _SPLITS)
+"""Names that such a file may hold."""
 
 
 def read_clinc(
@@ -66,6 +68,7 @@ def read_clinc(
                     line=number,
                     source=source,
                     unit="entry",
+                    label=None if label == intent else label,
                 )
 
 
@@ -84,12 +87,11 @@ def _read_document(file: SourceFile) -> dict[str, Any]:
             f"{file.name}: a number or a nesting that is too large for a list of utterances",
             source=file.name,
         ) from error
-    known = {prefix + name for prefix in ("", _OUT_OF_SCOPE_PREFIX) for name in _SPLITS}
-    if not isinstance(document, dict) or not document or not document.keys() <= known:
+    if not isinstance(document, dict) or not document or not document.keys() <= CLINC_LISTS:
         raise SourceFormatError(
             f"{file.name} is not in the form of CLINC150: expected one object with the lists "
-            f"{', '.join(sorted(known))}, each of [text, intent]; for one JSON object a line, "
-            "name the file .jsonl",
+            f"{', '.join(sorted(CLINC_LISTS))}, each of [text, intent]; for one JSON object a "
+            "line, name the file .jsonl",
             source=file.name,
         )
     return document

@@ -56,8 +56,9 @@ def find_columns(names: Iterable[str], *, settings: DataSettings, source: str) -
         intent=choose("intent", settings.intent_column, _INTENT_NAMES),
         split=by_name.get(settings.split_column.casefold()),
     )
+    folded = [name.strip().casefold() for name in found]
     for read in (columns.text, columns.intent, columns.split):
-        if read is not None and found.count(read) > 1:
+        if read is not None and folded.count(read.strip().casefold()) > 1:
             raise SourceFormatError(
                 f"{source} has more than one column {_shorten(read)}; leave one of them",
                 source=source,

@@ -30,6 +30,8 @@ from trainer.errors import SourceFormatError
 
 __all__ = ["Expansion", "Vocabulary", "compile_template"]
 
+_MOST_SHOWN = 80
+
 
 class Vocabulary(msgspec.Struct, frozen=True):
     """What a template may refer to."""
@@ -106,11 +108,14 @@ def compile_template(template: str, vocabulary: Vocabulary, *, place: str) -> Ex
     """
     try:
         expression = parse_sentence(template).expression
-    except (ParseError, ValueError) as error:
+        return _Compiler(vocabulary, place=place).compile(expression, within=())
+    except (ParseError, ValueError, AssertionError, RecursionError) as error:
+        # hassil asserts that no piece is empty, and reads brackets within brackets by recursion.
+        shown = template if len(template) <= _MOST_SHOWN else f"{template[:_MOST_SHOWN]}..."
         raise SourceFormatError(
-            f"{place}: wrong template syntax in {template!r}; check its brackets"
+            f"{place}: wrong template syntax in {shown!r}; check its brackets, and that none is "
+            "empty"
         ) from error
-    return _Compiler(vocabulary, place=place).compile(expression, within=())
 
 
 class _Compiler:
@@ -119,7 +124,7 @@ class _Compiler:
         self._place = place
 
     def compile(self, expression: Any, *, within: tuple[str, ...]) -> Expansion:
-        """Compile an expression that stands within the rules named."""
+        """Compile an expression that stands within the rules and lists named."""
         if isinstance(expression, TextChunk):
             return _Text(value=expression.original_text)
         if isinstance(expression, ListReference):
@@ -140,9 +145,7 @@ class _Compiler:
         rule = self._vocabulary.rules.get(name)
         if rule is None:
             raise self._refusal(f"there is no rule <{name}>; add it to expansion_rules")
-        if name in within:
-            raise self._refusal(f"the rule <{name}> refers to itself; its texts have no end")
-        return self.compile(rule.expression, within=(*within, name))
+        return self.compile(rule.expression, within=self._entering(f"rule <{name}>", within))
 
     def _list(self, reference: ListReference, *, within: tuple[str, ...]) -> Expansion:
         name = reference.list_name
@@ -153,12 +156,18 @@ class _Compiler:
             raise self._refusal(f"the list {{{name}}} is a wildcard; give it values to draw from")
         items: tuple[Expansion, ...]
         if isinstance(values, TextSlotList):
-            items = tuple(self.compile(value.text_in, within=within) for value in values.values)
+            inner = self._entering(f"list {{{name}}}", within)
+            items = tuple(self.compile(value.text_in, within=inner) for value in values.values)
         else:
             items = tuple(_Text(value=text) for text in self._numbers(reference))
         if not items:
             raise self._refusal(f"the list {{{name}}} has no values; add some")
         return _OneOf(items=items, count=sum(item.count for item in items))
+
+    def _entering(self, what: str, within: tuple[str, ...]) -> tuple[str, ...]:
+        if what in within:
+            raise self._refusal(f"the {what} refers to itself; its texts have no end")
+        return (*within, what)
 
     def _numbers(self, reference: ListReference) -> list[str]:
         try:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from trainer.config import DataSettings
 from trainer.errors import SourceFormatError
 from trainer.utterances.columns import Columns, find_columns, make_utterance, unread
@@ -41,6 +43,7 @@ def read_jsonl(
             continue
         if columns is None:
             columns = find_columns(row, settings=settings, source=file.name)
+        columns = _with_split(columns, row, settings)
         try:
             utterance = _utterance(row, columns, file=file, line=line, settings=settings)
         except SourceFormatError as error:
@@ -64,10 +67,18 @@ def list_unread_jsonl(file: SourceFile, *, settings: DataSettings) -> tuple[str,
             continue
         if columns is None:
             columns = find_columns(row, settings=settings, source=file.name)
-            split = columns.split or settings.split_column
-            columns = Columns(text=columns.text, intent=columns.intent, split=split)
+        columns = _with_split(columns, row, settings)
         names.update(dict.fromkeys(row))
     return () if columns is None else unread(names, columns)
+
+
+def _with_split(columns: Columns, row: dict[str, Any], settings: DataSettings) -> Columns:
+    """Take the key of the split from the first line that has one: not every line needs it."""
+    if columns.split is not None:
+        return columns
+    wanted = settings.split_column.casefold()
+    found = next((name for name in row if name.strip().casefold() == wanted), None)
+    return columns if found is None else msgspec.structs.replace(columns, split=found)
 
 
 def _utterance(
@@ -83,7 +94,7 @@ def _utterance(
     return make_utterance(
         text=row[columns.text],
         intent=row[columns.intent],
-        split=row.get(columns.split or settings.split_column),
+        split=None if columns.split is None else row.get(columns.split),
         file=file,
         line=line,
         settings=settings,

@@ -15,7 +15,7 @@ from edge_runtime.storage import canonical_json
 from trainer.config import DataSettings
 from trainer.errors import SourceFormatError, SourceNotFoundError
 from trainer.locations import resolve, translating_read_errors
-from trainer.utterances.clinc import read_clinc
+from trainer.utterances.clinc import CLINC_LISTS, read_clinc
 from trainer.utterances.csv import list_unread_csv, read_csv
 from trainer.utterances.jsonl import list_unread_jsonl, read_jsonl
 from trainer.utterances.parquet import list_unread_parquet, read_parquet
@@ -206,6 +206,5 @@ def _reader(file: SourceFile) -> _Reader:
             first = json.loads(content.partition(b"\n")[0])
         except (ValueError, RecursionError):
             return read_clinc
-        has_lists = any(isinstance(value, list) for value in first.values())
-        return read_clinc if has_lists else read_jsonl
+        return read_clinc if first.keys() <= CLINC_LISTS else read_jsonl
     return read_clinc if _suffix(file) == ".json" else read_csv

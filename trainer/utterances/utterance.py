@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["SPLIT_NAMES", "SplitName", "Utterance", "intent_or_none"]
+__all__ = ["SPLIT_NAMES", "SplitName", "Utterance", "intent_or_none", "storable"]
 
 SplitName = Literal["train", "validation", "test"]
 SPLIT_NAMES: dict[str, SplitName] = {
@@ -54,3 +54,8 @@ def intent_or_none(label: str, out_of_scope_labels: tuple[str, ...]) -> str | No
     stripped = label.strip()
     names = {name.casefold() for name in out_of_scope_labels}
     return None if stripped.casefold() in names else stripped
+
+
+def storable(text: str) -> str:
+    """Show halves of surrogate pairs by their number: JSON escapes them, no file can hold them."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

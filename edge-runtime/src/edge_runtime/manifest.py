@@ -20,6 +20,7 @@ from edge_runtime.text import TextSettings
 __all__ = [
     "MANIFEST_NAME",
     "SCHEMA_VERSION",
+    "SEMANTIC_VERSION",
     "Golden",
     "Manifest",
     "Quality",
@@ -30,6 +31,10 @@ __all__ = [
 
 MANIFEST_NAME = "manifest.json"
 SCHEMA_VERSION = 2
+_NUMBER = "(?:0|[1-9][0-9]*)"
+_IDENTIFIER = f"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+SEMANTIC_VERSION = rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_IDENTIFIER}(?:\.{_IDENTIFIER})*)?"
+"""Pattern of a version without build metadata. Source: Semantic Versioning 2.0.0, 2 and 9."""
 
 
 class Quality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,7 +93,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """SHA-256 of the canonical document with this field empty."""
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
     """The model's name."""
-    version: Annotated[str, msgspec.Meta(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?\Z")]
+    version: Annotated[str, msgspec.Meta(pattern=rf"^{SEMANTIC_VERSION}\Z")]
     """Semantic version."""
     labels: tuple[str, ...]
     """Intents, in the order of the logits."""

@@ -69,7 +69,7 @@ class ScorePart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """It is divided by it afterwards."""
 
 
-class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Fitted on validation, for the variant it belongs to."""
 
     temperature: Annotated[float, msgspec.Meta(gt=0)]
