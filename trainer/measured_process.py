@@ -21,6 +21,7 @@ Result = TypeVar("Result")
 
 _STATUS = Path("/proc/self/status")
 _PEAK = "VmHWM:"
+_TIDYING_S = 10.0
 
 
 class Measured(NamedTuple, Generic[Result]):
@@ -74,11 +75,14 @@ def measure(
     try:
         while True:
             told = hearing.recv()
-            if isinstance(told, Measured):
-                return told
+            if isinstance(told, _Step):
+                progress(*told)
+                continue
+            # It has said all, and tidies up what its libraries began.
+            process.join(_TIDYING_S)
             if isinstance(told, _Failed):
                 raise MeasuringError(f"{name}: {told.message}")
-            progress(*told)
+            return told
     except EOFError:
         process.join()
         raise MeasuringError(

@@ -103,7 +103,7 @@ def train(
         store = open_store(processes)
         try:
             resumed = _choose_start(store, anew=anew)
-        except ResumeError as error:
+        except TrainingError as error:
             processes.hear(error)
             raise
         watching = observer or NoObserver()

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from edge_runtime.storage import JSON_ERRORS, canonical_json
-from trainer.errors import ResumeError
+from trainer.errors import ResumeError, TrainingError
 
 __all__ = ["EpochRecord", "TrainingState", "TrainingStateStore"]
 
@@ -184,7 +184,7 @@ class TrainingStateStore:
 
         What a process had begun to store when it was killed goes as well.
         """
-        with contextlib.suppress(ResumeError):
+        with contextlib.suppress(TrainingError):
             difference = self.difference()
             if difference == "":
                 self.remove()
@@ -205,6 +205,12 @@ class TrainingStateStore:
         from safetensors import SafetensorError, safe_open
 
         path = self.folder / _FILE
+        if self.folder.exists() and not self.folder.is_dir():
+            raise TrainingError(
+                f"{self.folder} is no folder, and the state of an unfinished training goes there; "
+                "move it away, or train into another folder",
+                folder=self.folder,
+            )
         if not path.exists():
             return None
         try:

@@ -5,6 +5,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,7 @@ from greengrass_components.local_nucleus_device import (
     host_device,
     substitute,
 )
+from greengrass_components.local_nucleus_trial import trial_root
 from greengrass_components.recipe import validate_recipe
 
 APP = "com.example.app"
@@ -413,6 +415,25 @@ def test_a_component_that_is_not_there_is_named(nucleus: LocalNucleus) -> None:
 def test_a_root_that_a_script_would_have_to_quote_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NucleusError, match="have to quote"):
         LocalNucleus(tmp_path / "my nucleus")
+
+
+def test_a_trial_below_a_folder_with_a_blank_runs_among_the_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    with trial_root(tmp_path / "plain") as root:
+        assert root == tmp_path / "plain"
+    wanted = tmp_path / "my models" / "nucleus"
+    with pytest.raises(KeyboardInterrupt), trial_root(wanted) as first:
+        (first / "left").touch()
+        raise KeyboardInterrupt
+    assert first.parent == tmp_path / "temporary"
+    assert (first / "left").exists()
+    with trial_root(wanted) as second:
+        assert second == first
+        assert not list(LocalNucleus(second).root.iterdir())
+    assert not first.exists()
+    assert not wanted.parent.exists()
 
 
 PLATFORMS = """\

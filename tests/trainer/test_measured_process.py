@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,10 @@ def hold(megabytes: int, progress: Progress) -> int:
 
 def refuse(_: None, progress: Progress) -> None:
     raise StorageError("cannot write there; choose another place")
+
+
+def leave_late(path: Path, progress: Progress) -> None:
+    atexit.register(lambda: (time.sleep(0.5), path.touch()))
 
 
 def be_ended(_: None, progress: Progress) -> None:
@@ -44,6 +50,11 @@ def test_the_peak_of_memory_is_what_the_process_itself_holds() -> None:
     small, large = (measure(hold, size, name="hold").peak_memory_bytes for size in (1, 200))
     assert small < len(held) // 2
     assert 190 * MIB < large - small < 210 * MIB
+
+
+def test_the_process_may_tidy_up_before_it_is_gone(tmp_path: Path) -> None:
+    measure(leave_late, tmp_path / "tidied", name="it")
+    assert (tmp_path / "tidied").exists()
 
 
 def test_what_goes_wrong_there_is_one_line_here() -> None:

@@ -16,7 +16,7 @@ from trainer.checkpoint import read_checkpoint
 from trainer.config import DEFAULTS, DataSettings, DistillationSettings, TrainSettings
 from trainer.dataset import build_dataset
 from trainer.devices import choose_precision
-from trainer.errors import ResumeError
+from trainer.errors import ResumeError, TrainingError
 from trainer.teaching import Teaching
 from trainer.train import train
 
@@ -162,6 +162,16 @@ def test_an_unfinished_training_that_cannot_be_read_is_refused_and_can_be_discar
     with pytest.raises(ResumeError, match="cannot be read"):
         train(tiny_line.dataset, folder, settings=longer)
     assert not train(tiny_line.dataset, folder, settings=longer, anew=True).skipped
+
+
+def test_a_file_where_the_state_of_a_training_goes_is_told_before_the_training(
+    tiny_line, longer: TrainSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "checkpoint.training").write_text("mine")
+    with pytest.raises(TrainingError, match=r"checkpoint\.training is no folder, and the state"):
+        train(tiny_line.dataset, tmp_path / "checkpoint", settings=longer)
+    assert (tmp_path / "checkpoint.training").read_text() == "mine"
+    assert not (tmp_path / "checkpoint").exists()
 
 
 def test_until_the_checkpoint_stands_in_its_place_the_state_is_kept(

@@ -37,7 +37,7 @@ from greengrass_components.local_nucleus_process import (
 from greengrass_components.recipe import Manifest, Recipe, Step, read_recipe
 from greengrass_components.versions import satisfies
 
-__all__ = ["LocalNucleus", "State"]
+__all__ = ["LocalNucleus", "State", "needs_quoting"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,11 @@ class _Installed(NamedTuple):
     log: Path
 
 
+def needs_quoting(root: Path) -> bool:
+    """Whether a nucleus cannot run below a folder, since its path holds a blank or the like."""
+    return not _PLAIN_PATH.fullmatch(str(root.resolve()))
+
+
 class LocalNucleus:
     """Runs components below one folder; leaving the ``with`` block ends every process.
 
@@ -69,7 +74,7 @@ class LocalNucleus:
     def __init__(self, root: Path, *, device: Device | None = None) -> None:
         self.root = root.resolve()
         self.device = device or host_device()
-        if not _PLAIN_PATH.fullmatch(str(self.root)):
+        if needs_quoting(self.root):
             raise NucleusError(
                 f"{self.root} holds characters that a recipe's script would have to quote; "
                 "choose a folder of letters, digits, dots and dashes",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import os
 import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ import msgspec
 from edge_runtime.bundle import open_bundle, read_golden
 from greengrass_components.component import BuiltComponent, read_components
 from greengrass_components.errors import NucleusError
-from greengrass_components.local_nucleus import LocalNucleus
+from greengrass_components.local_nucleus import LocalNucleus, needs_quoting
 
 __all__ = ["RunResult", "free_port", "run_components", "trial_root", "wait_until_serving"]
 
@@ -76,10 +78,17 @@ def run_components(
 def trial_root(root: Path) -> Iterator[Path]:
     """Give an empty folder for a nucleus; it stays only when the trial fails, for its logs.
 
-    It has a fixed place, so that what a killed trial left is cleared by the next one.
+    It has a fixed place, so that what a killed trial left is cleared by the next one: the given
+    one, or, where a nucleus cannot run there, one among the temporary files.
+
+    Args:
+        root: where it should be.
     """
+    if needs_quoting(root):
+        digest = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
+        root = Path(tempfile.gettempdir()) / f"edgewise-nucleus-{digest}"
     _clear(root)
-    root.mkdir(parents=True)
+    root.mkdir(parents=True, mode=0o700)
     yield root
     _clear(root)
 
