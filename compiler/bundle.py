@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +17,11 @@ from compiler.compile import CompiledVariant, read_compiled
 from compiler.config import BundleSettings
 from edge_runtime.artifact import check_parents
 from edge_runtime.bundle import Bundle, GoldenSample, open_bundle
-from edge_runtime.errors import BundleError
+from edge_runtime.errors import BundleError, SettingsError
 from edge_runtime.head import Head, encode_head
 from edge_runtime.manifest import (
     MANIFEST_NAME,
+    MODEL_NAME,
     SCHEMA_VERSION,
     Golden,
     Manifest,
@@ -45,7 +47,7 @@ from trainer.checkpoint import Checkpoint, read_checkpoint
 from trainer.dataset import Dataset, read_dataset
 from trainer.evaluate import Evaluation, read_evaluation
 
-__all__ = ["BundleResult", "make_bundle"]
+__all__ = ["BundleResult", "check_model_name", "make_bundle"]
 
 _REVISION = 4
 _GOLDEN = "golden.jsonl"
@@ -60,6 +62,20 @@ class BundleResult(msgspec.Struct, frozen=True):
     bundle: Bundle
     skipped: bool
     """True when it was up to date and nothing was done."""
+
+
+def check_model_name(name: str) -> None:
+    """Check that a bundle may have a model of that name, before the work that it needs.
+
+    Raises:
+        SettingsError: it may not.
+    """
+    if not re.fullmatch(MODEL_NAME, name):
+        raise SettingsError(
+            f"the model's name cannot be {name!r}: take up to 64 small letters, digits, dots, "
+            "hyphens and underscores, the first a letter or a digit",
+            name=name,
+        )
 
 
 def make_bundle(
@@ -88,8 +104,10 @@ def make_bundle(
 
     Raises:
         ArtifactError: an input is missing or damaged, or does not belong to the others.
+        SettingsError: a model cannot have such a name.
         StorageError: the folder cannot be written.
     """
+    check_model_name(name)
     compiled, variants = read_compiled(compiled_folder)
     checkpoint = read_checkpoint(checkpoint_folder)
     dataset = read_dataset(dataset_folder)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from compiler.bundle import check_model_name
 from compiler.compile import Refused, read_compiled
 from compiler.config import JudgingSettings, LineSettings
 from compiler.latency import measure_latency
@@ -113,7 +114,7 @@ def build_tiers(
         progress: told each step.
 
     Raises:
-        SettingsError: no tier is asked for, or an unknown one.
+        SettingsError: no tier is asked for, or an unknown one; or a model cannot have such a name.
         ArtifactError: the teacher or the dataset is missing or damaged.
         TrainingError: the teacher has not this dataset's intents.
     """
@@ -122,11 +123,13 @@ def build_tiers(
         raise SettingsError(
             f"there is no tier {unknown[0] if unknown else ''!r}; take some of {', '.join(TIERS)}"
         )
+    asked = [tier for tier in TIERS if tier in tiers]
+    for tier in asked:
+        check_model_name(_name_of(name, tier))
     checkpoint = read_checkpoint(teacher)
     Teaching(checkpoint, distillation).check(read_dataset(dataset).labels)
     built: list[BuiltTier] = []
     failed: list[FailedTier] = []
-    asked = [tier for tier in TIERS if tier in tiers]
     for number, tier in enumerate(asked, start=1):
         place = folder / tier
         teaching = Teaching(checkpoint, msgspec.structs.replace(distillation, tier=tier))
@@ -134,7 +137,7 @@ def build_tiers(
             line = build_line(
                 dataset,
                 place,
-                name=f"{name}-{tier}",
+                name=_name_of(name, tier),
                 settings=settings,
                 judging=judging,
                 teaching=teaching,
@@ -147,6 +150,10 @@ def build_tiers(
             failed.append(FailedTier(tier, str(place), error.message, error.exit_code))
         progress("tiers", number, len(asked), tier)
     return TiersResult(tuple(built), tuple(failed))
+
+
+def _name_of(name: str, tier: str) -> str:
+    return f"{name}-{tier}"
 
 
 def _describe(tier: str, place: Path, line: Line, latency: Artifact) -> BuiltTier:

@@ -13,13 +13,19 @@ from compiler.parity import refusals
 from compiler.variants import VARIANTS
 from edge_runtime.console import Progress, no_progress
 from edge_runtime.errors import SettingsError
+from trainer.config import Tier
 from trainer.quality_benchmark import MeasuredVariant, VariantQuality
+from trainer.students import LAYERS
 
 __all__ = ["variant_to_measure"]
 
 
 def variant_to_measure(
-    name: str, *, settings: CompileSettings, progress: Progress = no_progress
+    name: str,
+    *,
+    settings: CompileSettings,
+    student: Tier | None = None,
+    progress: Progress = no_progress,
 ) -> MeasuredVariant:
     """Make what ``benchmark_quality`` measures a variant with.
 
@@ -29,14 +35,20 @@ def variant_to_measure(
     Args:
         name: a key of ``compiler.variants.VARIANTS``.
         settings: how it is compiled, and its gate.
+        student: the tier of what is compiled, if it is a student.
         progress: told each utterance that it answers.
 
     Raises:
-        SettingsError: there is no such variant.
+        SettingsError: there is no such variant, or such a student has none.
     """
     if name not in VARIANTS:
         raise SettingsError(
             f"there is no variant {name!r}; take one of {', '.join(sorted(VARIANTS))}"
+        )
+    if student is not None and not LAYERS[student] and VARIANTS[name].format == "gguf":
+        raise SettingsError(
+            f"a {student} student has no {name}: llama.cpp cannot read an encoder without layers; "
+            "take int8 or fp32"
         )
     alone = msgspec.structs.replace(
         settings,

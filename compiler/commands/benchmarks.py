@@ -63,8 +63,16 @@ def quality(
 
     with reporting_errors(), showing_progress() as progress:
         settings = load_line_settings(project_folder=Path.cwd(), trainings=trainings)
+        distillation = (
+            load_distillation_settings(project_folder=Path.cwd(), tier=student) if student else None
+        )
         form = (
-            variant_to_measure(variant, settings=settings.compile, progress=progress)
+            variant_to_measure(
+                variant,
+                settings=settings.compile,
+                student=distillation.tier if distillation else None,
+                progress=progress,
+            )
             if variant
             else None
         )
@@ -95,9 +103,7 @@ def quality(
             train_settings=settings.train,
             calibration_settings=settings.calibration,
             soup=settings.soup,
-            distillation=load_distillation_settings(project_folder=Path.cwd(), tier=student)
-            if student
-            else None,
+            distillation=distillation,
             variant=form,
             test_location=test,
             progress=progress,

@@ -190,7 +190,7 @@ def test_a_version_that_is_not_semantic_is_refused(version: str) -> None:
 def test_a_name_that_no_component_can_have_is_refused_and_nothing_is_left(
     bundle_line: Any, tmp_path: Path
 ) -> None:
-    with pytest.raises(ManifestInvalidError, match="name"):
+    with pytest.raises(SettingsError, match="the model's name cannot be 'Not A Name': take up to"):
         bundle_line(tmp_path / "bundle", name="Not A Name")
     assert list(tmp_path.iterdir()) == []
 

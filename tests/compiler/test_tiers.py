@@ -266,6 +266,27 @@ def test_an_unknown_tier_is_refused_before_any_work(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_name_that_no_model_can_have_is_refused_before_any_work(
+    tiny_line: Any,
+    settings: LineSettings,
+    judging: JudgingSettings,
+    distillation: DistillationSettings,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(SettingsError, match="the model's name cannot be 'My Lamps-static': take"):
+        build_tiers(
+            tiny_line.checkpoint,
+            tiny_line.dataset,
+            tmp_path,
+            tiers=["static"],
+            name="My Lamps",
+            settings=settings,
+            judging=judging,
+            distillation=distillation,
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_missing_teacher_is_one_error_and_not_one_a_tier(
     tiny_line: Any,
     settings: LineSettings,

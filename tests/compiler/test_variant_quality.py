@@ -56,3 +56,12 @@ def test_a_missed_gate_is_told_and_the_variant_is_measured_all_the_same(
 def test_an_unknown_variant_is_refused(compile_settings: CompileSettings) -> None:
     with pytest.raises(SettingsError, match="no variant 'int4'; take one of fp32, int8, q8_0"):
         variant_to_measure("int4", settings=compile_settings)
+
+
+def test_a_variant_that_a_student_cannot_have_is_refused_before_it_is_trained(
+    compile_settings: CompileSettings,
+) -> None:
+    with pytest.raises(SettingsError, match="a static student has no q8_0: .*; take int8 or fp32"):
+        variant_to_measure("q8_0", settings=compile_settings, student="static")
+    assert variant_to_measure("q8_0", settings=compile_settings, student="layers-2").name == "q8_0"
+    assert variant_to_measure("int8", settings=compile_settings, student="static").name == "int8"

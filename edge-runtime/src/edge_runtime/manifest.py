@@ -19,6 +19,7 @@ from edge_runtime.text import TextSettings
 
 __all__ = [
     "MANIFEST_NAME",
+    "MODEL_NAME",
     "SCHEMA_VERSION",
     "SEMANTIC_VERSION",
     "Golden",
@@ -31,6 +32,8 @@ __all__ = [
 
 MANIFEST_NAME = "manifest.json"
 SCHEMA_VERSION = 2
+MODEL_NAME = "[a-z0-9][a-z0-9._-]{0,63}"
+"""Pattern of a model's name."""
 _NUMBER = "(?:0|[1-9][0-9]*)"
 _IDENTIFIER = f"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 SEMANTIC_VERSION = rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_IDENTIFIER}(?:\.{_IDENTIFIER})*)?"
@@ -91,7 +94,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Version of this form; a reader refuses those it does not know."""
     digest: str
     """SHA-256 of the canonical document with this field empty."""
-    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
+    name: Annotated[str, msgspec.Meta(pattern=rf"^{MODEL_NAME}\Z")]
     """The model's name."""
     version: Annotated[str, msgspec.Meta(pattern=rf"^{SEMANTIC_VERSION}\Z")]
     """Semantic version."""
