@@ -80,9 +80,9 @@ def measure(
                 continue
             # It has said all, and tidies up what its libraries began.
             process.join(_TIDYING_S)
-            if isinstance(told, _Failed):
-                raise MeasuringError(f"{name}: {told.message}")
-            return told
+            if isinstance(told, Measured):
+                return told
+            raise MeasuringError(f"{name}: {told.message}")
     except EOFError:
         process.join()
         raise MeasuringError(

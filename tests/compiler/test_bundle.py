@@ -14,7 +14,7 @@ from compiler.compile import compile_checkpoint, read_compiled
 from compiler.config import DEFAULTS, BundleSettings, CompileSettings
 from edge_runtime.bundle import open_bundle, read_golden
 from edge_runtime.classifier import IntentClassifier
-from edge_runtime.errors import ArtifactError, ManifestInvalidError, SettingsError
+from edge_runtime.errors import ArtifactError, SettingsError
 from edge_runtime.settings import load_settings
 from edge_runtime.storage import file_entries
 from edge_runtime.verification import verify_bundle
