@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -198,3 +200,25 @@ def few_utterances(tmp_path: Path) -> Path:
     rows = (f"{what} {number},{what}\n" for what in ("lamp", "song") for number in range(3))
     path.write_text("text,intent\n" + "".join(rows), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def mount_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """The function ``mount_disk(size)``: a file system of its own of that size, such as ``64k``."""
+    folder = tmp_path / "disk"
+
+    def mount(size: str) -> Path:
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        if (
+            os.name != "posix"
+            or subprocess.run(command, capture_output=True, check=False).returncode
+        ):
+            folder.rmdir()
+            pytest.skip("this user may not mount a file system")
+        return folder
+
+    yield mount
+    if folder.is_dir():
+        # Lazily, because a stage's process may still be closing its files.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

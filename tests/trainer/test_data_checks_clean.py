@@ -5,20 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import msgspec
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 
 from edge_runtime.errors import SettingsError
 from edge_runtime.text import normalize
@@ -29,12 +24,6 @@ from trainer.dataset import build_dataset, read_dataset
 from trainer.errors import SourceFormatError
 from trainer.utterances import Utterance, read_utterances
 
-ROOT = Path(__file__).parents[2]
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_DEFAULT_REGION": "eu-west-1",
-}
 SOURCE = """text,intent,split
 lamp on,light,train
 lamp  on,light,train
@@ -414,85 +403,11 @@ def test_every_row_is_written_or_accounted_for(
     assert [(text, intent, split or "train") for text, intent, split in found] == list(seen)
 
 
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[dict[str, str]]:
-    """An environment with an S3 that has the bucket ``talk`` with ``a.csv``."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    client = boto3.client(
-        "s3",
-        endpoint_url=f"http://{host}:{port}",
-        region_name="eu-west-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
-    try:
-        client.create_bucket(
-            Bucket="talk", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-        )
-        client.put_object(Bucket="talk", Key="a.csv", Body=SOURCE.encode())
-        yield {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}
-    finally:
-        client.close()
-        server.stop()
-
-
-def inv(*words: str, folder: Path, environment: dict[str, str]) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-m", "invoke", "--search-root", ROOT, *words, "--json"],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_rows_are_not_dropped_by_splits_that_are_only_drawn(
     clean: Callable[..., tuple[CleanResult, list[dict[str, Any]]]],
 ) -> None:
     with pytest.raises(SettingsError, match="nearly_in_two_splits: the source gives no splits"):
         clean("text,intent\na,b\n", drop=("nearly_in_two_splits",))
-
-
-@pytest.mark.slow
-def test_a_bucket_is_read_and_written_like_a_folder(
-    bucket: dict[str, str], tiny_base_model: Path, data_settings: DataSettings, tmp_path: Path
-) -> None:
-    (tmp_path / "edgewise.toml").write_text(f'[train]\nbase_model = "{tiny_base_model}"\n')
-    cleaned = inv(
-        *("data.clean", "s3://talk/a.csv", "s3://talk/clean/b.jsonl", "--drop", "text_empty"),
-        folder=tmp_path,
-        environment=bucket,
-    )
-    assert (cleaned["written"], cleaned["changes"]) == (6, "s3://talk/clean/b.jsonl.changes.jsonl")
-    checked = inv(
-        *("data.check", "s3://talk/clean/b.jsonl", "--report", "s3://talk/report"),
-        folder=tmp_path,
-        environment=bucket,
-    )
-    assert checked["utterances"] == 6
-    assert checked["report"] == "s3://talk/report"
-    client = boto3.client(
-        "s3",
-        endpoint_url=bucket["AWS_ENDPOINT_URL"],
-        region_name="eu-west-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
-    listed = client.list_objects_v2(Bucket="talk", Prefix="report/")["Contents"]
-    client.close()
-    assert sorted(one["Key"] for one in listed) == [
-        "report/check.json",
-        "report/expectations-intents.html",
-        "report/expectations-utterances.html",
-        "report/findings.csv",
-        "report/index.html",
-    ]
-    assert {path.name for path in tmp_path.iterdir()} == {"edgewise.toml"}
 
 
 def test_what_is_dropped_is_looked_for_in_all_rows_and_not_in_a_sample(
